@@ -1,0 +1,116 @@
+"""What each command does; thin, since the work is elsewhere. Imports are local so that ``drills list`` stays quick."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+
+from drills.errors import BadInput, Exit
+
+
+def list(options: argparse.Namespace) -> Exit:  # noqa: A001 - named as the command is
+    """Every drill with its suites and claim."""
+    from drills.catalogue import Catalogue
+
+    scenarios = Catalogue().all()
+    rows = [{"drill": name, "suites": [*one.suites], "claim": one.claim, "objectives": len(one.objectives)}
+            for name, one in scenarios.items()]  # fmt: skip
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return Exit.HELD
+    width = max((len(row["drill"]) for row in rows), default=0)
+    for row in rows:
+        print(f"{row['drill']:<{width}}  {', '.join(row['suites']):<26}  {row['claim']}")
+    return Exit.HELD
+
+
+def check(options: argparse.Namespace) -> Exit:
+    """Parse scenarios and start nothing."""
+    from drills.catalogue import Catalogue
+
+    catalogue = Catalogue()
+    paths = options.files or [*catalogue.paths().values()]
+    scenarios, problems = catalogue.checked(paths)
+    if not options.files:
+        catalogue.all() if not problems else None
+    if options.json:
+        print(json.dumps({"understood": [*scenarios], "problems": problems}, indent=2))
+        return Exit.BAD_INPUT if problems else Exit.HELD
+    if problems:
+        raise BadInput(*problems)
+    for name, scenario in scenarios.items():
+        print(f"{scenario.path}: {name}: understood, {len(scenario.objectives)} objectives")
+    return Exit.HELD
+
+
+def run(options: argparse.Namespace) -> Exit:
+    """Run drills, judge each, write the month's report, print the table of verdicts."""
+    from drills.suite import run_suite
+
+    return run_suite(options, _say)
+
+
+def judge(options: argparse.Namespace) -> Exit:
+    """Judge a run again by the scenario that lies in its folder."""
+    from drills.judging import judge_folder
+    from drills.report.terminal import verdict_lines
+
+    verdict = judge_folder(options.run)
+    if options.json:
+        print(json.dumps(verdict.to_json(), indent=2))
+    else:
+        print("\n".join(verdict_lines(verdict)))
+    return verdict.exit_code
+
+
+def report(options: argparse.Namespace) -> Exit:
+    """Write a month's report again."""
+    from drills.report.month import write_month
+    from drills.run import Options
+
+    path = write_month(options.out or Options().out, options.month)
+    print(f"report: {path}")
+    return Exit.HELD
+
+
+def recover(options: argparse.Namespace) -> Exit:
+    """Remove what killed runs have left."""
+    from drills.recovery import recover_all
+    from drills.run import Options
+
+    found = recover_all(options.out or Options().out)
+    if options.json:
+        print(json.dumps(found, indent=2))
+    elif not found:
+        print("nothing to recover: no killed run has left anything")
+    for row in [] if options.json else found:
+        print(f"{row['run']}: ended {row['processes']} processes, undone: {', '.join(row['undone']) or 'nothing'}")
+    return Exit.HELD
+
+
+def doctor(options: argparse.Namespace) -> Exit:
+    """What this machine has, what is missing, how to get it."""
+    from drills.doctor import examined
+
+    findings = examined()
+    if options.json:
+        print(json.dumps(findings, indent=2))
+    else:
+        for row in findings:
+            mark = "ok     " if row["ok"] else "MISSING"
+            print(f"{mark} {row['what']:<20} {row['found']}" + ("" if row["ok"] else f"\n        {row['get']}"))
+    return Exit.HELD if all(row["ok"] or not row["needed"] for row in findings) else Exit.CANNOT_RUN
+
+
+def stand(options: argparse.Namespace) -> Exit:
+    """Raise a drill's stage and leave it standing, for a look around or a load by hand."""
+    from drills.suite import stand_by
+
+    return stand_by(options, _say)
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+

@@ -1,0 +1,32 @@
+"""kill / start: the service dies by SIGKILL and is started again when mended.
+
+This does not exercise a restart policy; a crash that does is another fault, and needs containers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from drills.faults.base import Arguments, Fault, Receipt, carried_out
+from drills.faults.processes import gone, running_again, start_noted
+from drills.scene import Scene
+
+
+@contextmanager
+def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Receipt]:
+    receipt = Receipt("kill", service, f"{service} killed by SIGKILL")
+    with carried_out(
+        scene, receipt,
+        inject=lambda: receipt.detail.update(exit_code=scene.stage.kill(service)),
+        heal=lambda: start_noted(scene, service),
+        proven_on=lambda: gone(scene, service),
+        proven_off=lambda: running_again(scene, service, receipt),
+    ):  # fmt: skip
+        yield receipt
+
+
+FAULT = Fault(
+    "kill", "service", frozenset({"gateway", "master", "relay"}), Arguments, _injected, True,
+    "the service dies by SIGKILL and is started again at the end",
+)  # fmt: skip

@@ -1,0 +1,29 @@
+"""stop / start: the service is asked to go (SIGTERM, ten seconds, SIGKILL) and started again when mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from drills.faults.base import Arguments, Fault, Receipt, carried_out
+from drills.faults.processes import gone, running_again, start_noted
+from drills.scene import Scene
+
+
+@contextmanager
+def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Receipt]:
+    receipt = Receipt("stop", service, f"{service} stopped by SIGTERM")
+    with carried_out(
+        scene, receipt,
+        inject=lambda: receipt.detail.update(exit_code=scene.stage.stop(service)),
+        heal=lambda: start_noted(scene, service),
+        proven_on=lambda: gone(scene, service),
+        proven_off=lambda: running_again(scene, service, receipt),
+    ):  # fmt: skip
+        yield receipt
+
+
+FAULT = Fault(
+    "stop", "service", frozenset({"gateway", "master", "relay"}), Arguments, _injected, True,
+    "the service is stopped politely and started again at the end",
+)  # fmt: skip

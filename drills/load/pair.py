@@ -1,0 +1,271 @@
+"""One synthetic client and host, and the steps of a session between them (design §4).
+
+Both ends live in one greenlet: what would be two programs talking is a sequence of sends and receives here. Whatever
+the pair had to do to keep its session (new lease, renewals refused) is written down by the caller.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from drills.load.pump import End, Media, Pump, client_end, host_end
+from drills.load.settings import LoadSettings
+from drills.wavry import packets
+from drills.wavry.errors import Refused, WireError
+from drills.wavry.gateway import Answer, Bound, GatewayError, GatewayHttp, GatewaySocket, Offer
+from drills.wavry.master import MasterError, MasterSocket, RelayCredentials
+
+HTTP_TIMEOUT_S = 5.0  # handshake abort in Wavry's own table (operations-facts §2.2)
+SIGNAL_TIMEOUT_S = 2.0  # an offer unanswered for this long is a set-up that failed
+LEASE_TIMEOUT_S = 2.0
+PRESENT_TRIES, PRESENT_WAIT_S = 6, 0.5  # contract-master-relay §4.9
+RENEW_TRIES = 3  # three silent RENEWs mean a lost session (§4.9)
+FIRST_MEDIA_S = 1.0
+LINGER_S = 0.25  # after a planned end: what is still on its way may arrive
+
+
+class SetupFailed(Exception):
+    """A step of a set-up did not succeed; ``step`` says which."""
+
+    def __init__(self, step: str, reason: str) -> None:
+        super().__init__(f"{step}: {reason}")
+        self.step = step
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """One PRESENT and what became of it."""
+
+    end: str
+    outcome: str  # ack, reject or silence
+    reason: str
+    sent_ns: int
+    answered_ns: int
+    relay_id: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Both sides' credentials for one session on one relay."""
+
+    relay_id: str
+    address: tuple[str, int]
+    session: UUID
+    host_token: str = field(repr=False)
+    client_token: str = field(repr=False)
+    asked_ns: int = 0
+    given_ns: int = 0
+
+
+@dataclass
+class EndAccount:
+    """One end's account at the gateway and its signaling socket there."""
+
+    name: str
+    email: str
+    password: str = field(repr=False)
+    token: str = field(default="", repr=False)
+    socket: GatewaySocket | None = None
+
+
+class Pair:
+    """A client and a host with accounts of their own; one session at a time."""
+
+    def __init__(self, settings: LoadSettings, name: str, addresses: tuple[str, str]) -> None:
+        self.settings = settings
+        self.name = name
+        self.addresses = addresses
+        self.http = GatewayHttp(f"http://{settings.gateway}", timeout_s=HTTP_TIMEOUT_S)
+        self.client = self._account("c")
+        self.host = self._account("h")
+        self.handshakes: list[Handshake] = []
+        self.lease: Lease | None = None
+        self._master_client: MasterSocket | None = None
+        self._master_host: MasterSocket | None = None
+        self._client_name = ""
+
+    def _account(self, kind: str) -> EndAccount:
+        name = f"{self.name}{kind}"
+        return EndAccount(name, f"{name}@drills.example", secrets.token_urlsafe(18))
+
+    # -- the gateway ------------------------------------------------------------------------------------------------
+
+    def register(self) -> None:
+        """Make both accounts; done once, before calm."""
+        for end in (self.client, self.host):
+            key = secrets.token_hex(32)
+            self.http.register(end.email, end.password, display_name=end.name, username=end.name, public_key=key)
+
+    def log_in(self, end: EndAccount) -> None:
+        """A new session token for one end."""
+        try:
+            end.token = self.http.login(end.email, end.password).token
+        except WireError as error:
+            raise SetupFailed("login", str(error)) from None
+
+    def bind(self, end: EndAccount) -> None:
+        """Open the end's signaling socket and bind it; a refused token is renewed by one new login."""
+        try:
+            end.socket = self._bound(end)
+        except Refused:
+            self.log_in(end)
+            try:
+                end.socket = self._bound(end)
+            except WireError as error:
+                raise SetupFailed("bind", str(error)) from None
+        except WireError as error:
+            raise SetupFailed("bind", str(error)) from None
+
+    def _bound(self, end: EndAccount) -> GatewaySocket:
+        socket = GatewaySocket.connect(f"ws://{self.settings.gateway}/ws", timeout_s=SIGNAL_TIMEOUT_S)
+        try:
+            socket.bind(end.token)
+            answer = socket.receive(SIGNAL_TIMEOUT_S)
+        except WireError:
+            socket.close()
+            raise
+        if not isinstance(answer, Bound):
+            socket.close()
+            raise Refused(401, answer.message if isinstance(answer, GatewayError) else "no answer to Bind")
+        return socket
+
+    def unbind(self, end: EndAccount) -> None:
+        """Close the end's signaling socket."""
+        if end.socket:
+            end.socket.close()
+            end.socket = None
+
+    def signal(self) -> None:
+        """Offer and answer through the gateway; each side must receive the other's."""
+        assert self.client.socket and self.host.socket
+        marker = secrets.token_hex(8)  # an offer of an earlier attempt must not pass for this one
+        try:
+            self.client.socket.send_offer(self.host.name, json.dumps({"v": 0, "marker": marker}))
+            self._heard(self.host, Offer, marker, "offer")
+            self.host.socket.send_answer(self.client.name, json.dumps({"v": 0, "marker": marker}))
+            self._heard(self.client, Answer, marker, "answer")
+        except WireError as error:
+            self.unbind(self.client)
+            self.unbind(self.host)
+            raise SetupFailed("signal", str(error)) from None
+
+    def _heard(self, end: EndAccount, kind: type[Offer] | type[Answer], marker: str, step: str) -> None:
+        assert end.socket
+        until = time.monotonic() + SIGNAL_TIMEOUT_S
+        while (left := until - time.monotonic()) > 0:
+            message = end.socket.receive(left)
+            if isinstance(message, kind) and marker in message.sdp:
+                return
+        raise SetupFailed(step, f"not received within {SIGNAL_TIMEOUT_S:g} s")
+
+    # -- the master -------------------------------------------------------------------------------------------------
+
+    def join_master(self) -> None:
+        """Open both ends' master sockets under fresh names: a name of its own is a lease quota of its own (§2.10)."""
+        self.leave_master()
+        try:
+            self._master_client, self._client_name = self._joined()
+            self._master_host, _ = self._joined()
+        except WireError as error:
+            raise SetupFailed("master", str(error)) from None
+
+    def _joined(self) -> tuple[MasterSocket, str]:
+        socket = MasterSocket.connect(f"ws://{self.settings.master}/ws", timeout_s=SIGNAL_TIMEOUT_S)
+        try:
+            name = socket.bind(secrets.token_hex(16))
+            # BIND has no answer (§2.10): a candidate to oneself comes back once the name is known
+            socket.send_candidate(name, "bound")
+            if socket.receive(SIGNAL_TIMEOUT_S) is None:
+                raise Refused(408, "the master never echoed a message to our own name")
+        except WireError:
+            socket.close()
+            raise
+        return socket, name
+
+    def leave_master(self) -> None:
+        """Close both master sockets."""
+        for socket in (self._master_client, self._master_host):
+            if socket:
+                socket.close()
+        self._master_client = self._master_host = None
+
+    def ask_lease(self) -> Lease:
+        """One lease for both ends; the host asks, since the requester's token has role `server` (§2.10, D-09)."""
+        assert self._master_client and self._master_host
+        asked = time.monotonic_ns()
+        try:
+            self._master_host.request_relay(self._client_name)
+            for_host = self._credentials(self._master_host)
+            for_client = self._credentials(self._master_client)
+        except WireError as error:
+            raise SetupFailed("lease", str(error)) from None
+        host, port = for_host.address.rsplit(":", 1)
+        return Lease(for_host.relay_id, (host, int(port)), for_host.session, for_host.token, for_client.token,
+                     asked, time.monotonic_ns())  # fmt: skip
+
+    @staticmethod
+    def _credentials(socket: MasterSocket) -> RelayCredentials:
+        message = socket.receive(LEASE_TIMEOUT_S)
+        if isinstance(message, RelayCredentials):
+            return message
+        if isinstance(message, MasterError):
+            raise SetupFailed("lease", f"refused: {message.message}")
+        raise SetupFailed("lease", f"no credentials within {LEASE_TIMEOUT_S:g} s")
+
+    # -- the relay --------------------------------------------------------------------------------------------------
+
+    def open_media(self, pump: Pump, index: int) -> Media:
+        """Both ends' sockets, on addresses of their own."""
+        client, host = client_end(self.addresses[0]), host_end(self.addresses[1])
+        pump.add(client)
+        pump.add(host)
+        return Media(index, client, host)
+
+    def take_lease(self, pump: Pump, media: Media) -> Lease:
+        """A lease, presented and acknowledged by both ends, which then send there."""
+        lease = self.ask_lease()
+        self.lease = lease
+        for end, role, token in ((media.host, "server", lease.host_token), (media.client, "client", lease.client_token)):
+            self._present(pump, end, role, token, lease)
+        for end in (media.host, media.client):
+            pump.point(end, lease.address, lease.session)
+        return lease
+
+    def _present(self, pump: Pump, end: End, role: str, token: str, lease: Lease) -> None:
+        datagram = packets.present(lease.session, role, token)
+        sent, reply, answered = pump.exchange(
+            end, datagram, lease.address, tries=PRESENT_TRIES, wait_s=PRESENT_WAIT_S, session=lease.session
+        )
+        outcome, reason = _outcome(reply)
+        self.handshakes.append(Handshake(role, outcome, reason, sent, answered, lease.relay_id))
+        if outcome != "ack":
+            raise SetupFailed("handshake", f"{role} end: {outcome} {reason}".strip())
+
+    def renew(self, pump: Pump, end: End) -> str:
+        """One RENEW from one end: ack, reject or silence."""
+        assert self.lease
+        _, reply, _ = pump.exchange(end, packets.renew(self.lease.session), self.lease.address, tries=RENEW_TRIES,
+                                    wait_s=PRESENT_WAIT_S, session=self.lease.session)  # fmt: skip
+        return _outcome(reply)[0]
+
+    def close(self) -> None:
+        """Hang up everywhere."""
+        self.leave_master()
+        self.unbind(self.client)
+        self.unbind(self.host)
+        self.http.close()
+
+
+def _outcome(reply: bytes | None) -> tuple[str, str]:
+    if reply is None:
+        return "silence", ""
+    if reply[2] == packets.ACK:
+        return "ack", ""
+    if reply[2] == packets.REJECT:
+        return "reject", packets.parse_reject(reply).name.lower()
+    return "silence", "an answer of another type"

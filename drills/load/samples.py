@@ -1,0 +1,107 @@
+"""One row a packet, written to numbered Parquet parts outside the pump.
+
+Columns (all times monotonic ns of this machine, one clock for both ends):
+``session`` int32, ``direction`` int8 (0 input, client to host; 1 frame, host to client), ``sequence`` int64,
+``intended_ns`` when it was due, ``sent_ns`` when it was handed to the kernel (0: we were too late and did not send it),
+``received_ns`` when the other end read it (0: never), ``shows`` int64 (a frame's newest input, -1 none),
+``copies`` int8 (how often it arrived).
+
+A part is written under another name and renamed when complete, so that all but the last survive a SIGKILL.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from pathlib import Path
+from typing import Any
+
+import gevent
+
+INPUT = 0
+FRAME = 1
+COLUMNS = ("session", "direction", "sequence", "intended_ns", "sent_ns", "received_ns", "shows", "copies")
+PART_S = 4.0  # at most 5 s of packets in one part (design §6)
+SETTLE_S = 1.0  # a packet still on its way after a second counts as lost
+
+
+class Samples:
+    """The rows of one worker: the newest in memory, the settled ones on disk."""
+
+    def __init__(self, folder: Path | None, worker: str) -> None:
+        self.folder = folder
+        self.worker = worker
+        self.base = 0  # number of the first row in memory
+        self.part = 0
+        self.late = 0  # arrivals after their row was written
+        self.rows = 0
+        self._columns: dict[str, array[int]] = {name: array("q") for name in COLUMNS}
+        self._received = self._columns["received_ns"]
+        self._copies = self._columns["copies"]
+
+    def add(self, session: int, direction: int, sequence: int, intended_ns: int, sent_ns: int, shows: int) -> int:
+        """Note a packet as sent; returns its row number, which travels in the packet."""
+        columns = self._columns
+        columns["session"].append(session)
+        columns["direction"].append(direction)
+        columns["sequence"].append(sequence)
+        columns["intended_ns"].append(intended_ns)
+        columns["sent_ns"].append(sent_ns)
+        columns["shows"].append(shows)
+        self._received.append(0)
+        self._copies.append(0)
+        return self.base + len(self._received) - 1
+
+    def received(self, row: int, now_ns: int) -> None:
+        """Note a packet as received; the first arrival counts, further ones are copies."""
+        index = row - self.base
+        if index < 0:
+            self.late += 1
+        elif index < len(self._received):
+            if not self._received[index]:
+                self._received[index] = now_ns
+            self._copies[index] += 1
+
+    def flush_for_ever(self) -> None:
+        """A greenlet's work: write a part every few seconds."""
+        while True:
+            gevent.sleep(PART_S)
+            self.flush(settled_before_ns=time.monotonic_ns() - int(SETTLE_S * 1e9))
+
+    def flush(self, settled_before_ns: int) -> None:
+        """Write the rows intended before ``settled_before_ns`` as one part, in a native thread."""
+        intended = self._columns["intended_ns"]
+        # rows are appended in the order they were due, give or take a tick: cut at the first unsettled one
+        low, high = 0, len(intended)
+        while low < high:
+            middle = (low + high) // 2
+            if intended[middle] < settled_before_ns:
+                low = middle + 1
+            else:
+                high = middle
+        if low == 0:
+            return
+        done = {name: column[:low] for name, column in self._columns.items()}
+        for column in self._columns.values():
+            del column[:low]
+        self.base += low
+        self.rows += low
+        if self.folder is None:
+            return
+        self.part += 1
+        path = self.folder / f"{self.worker}-{self.part:05d}.parquet"
+        gevent.get_hub().threadpool.apply(_write, (path, done))
+
+
+def _write(path: Path, columns: dict[str, Any]) -> None:
+    """One Parquet part from columns of 64-bit integers; renamed when complete."""
+    import numpy
+    import pyarrow
+    import pyarrow.parquet
+
+    narrow = {"session": numpy.int32, "direction": numpy.int8, "copies": numpy.int8}
+    arrays = {name: numpy.frombuffer(column, dtype=numpy.int64).astype(narrow.get(name, numpy.int64), copy=False)
+              for name, column in columns.items()}  # fmt: skip
+    unfinished = path.with_suffix(".unfinished")
+    pyarrow.parquet.write_table(pyarrow.table(arrays), unfinished, compression="zstd")
+    unfinished.rename(path)

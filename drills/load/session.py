@@ -1,0 +1,198 @@
+"""The life of one session: set-up, media, renewals, what a good client does when it is lost, and its end.
+
+Every step is an event in the journal; nothing is judged here. A session ends as planned, or because its client had
+to give up. ``told`` means the drill asked it to leave its relay; that is counted apart from losing it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+import gevent
+
+from drills.load.pair import FIRST_MEDIA_S, LINGER_S, Pair, SetupFailed
+from drills.load.pump import Media, Pump
+from drills.record import Journal
+
+SILENCE_S = 2.0  # hearing nothing for this long, a good client asks with a RENEW (contract-master-relay §4.9)
+WATCH_S = 0.05
+RELEASES_MAX = 4  # new leases for one session before it gives up
+
+
+@dataclass
+class Live:
+    """The sessions of one worker and what they share."""
+
+    pump: Pump
+    journal: Journal
+    worker: int
+    told_to_leave: set[str] = field(default_factory=set)  # relay ids
+    sessions: dict[int, Session] = field(default_factory=dict)
+    next_index: int = 0
+    on_measured: Callable[[str, float, str | None], None] = lambda name, ms, problem: None
+
+    def new_index(self) -> int:
+        """A number for a session that no other worker gives."""
+        self.next_index += 1
+        return self.worker * 1_000_000 + self.next_index
+
+
+class Session:
+    """One session of a pair, from being asked for until its end."""
+
+    def __init__(self, live: Live, pair: Pair, kind: str, intended_ns: int) -> None:
+        self.live, self.pair, self.kind = live, pair, kind
+        self.index = live.new_index()
+        self.intended_ns = intended_ns
+        self.media: Media | None = None
+
+    # -- set-up -----------------------------------------------------------------------------------------------------
+
+    def set_up(self, *, log_in: bool) -> bool:
+        """From login (for a visit) to the first packet each way; False where a step failed, which is written down."""
+        began = time.monotonic_ns()
+        step, reason = "", ""
+        try:
+            self._steps(log_in)
+        except SetupFailed as error:
+            step, reason = error.step, error.reason
+            self._close_media()
+        ended = time.monotonic_ns()
+        lease = self.pair.lease
+        self._write_handshakes("setup")
+        self.live.journal.write(
+            "session.setup", session=self.index, kind=self.kind, pair=self.pair.name, intended_ns=self.intended_ns,
+            began_ns=began, ended_ns=ended, ok=not step, step=step, reason=reason, log_in=log_in,
+            relay_id=lease.relay_id if lease and not step else None,
+        )  # fmt: skip
+        self.live.on_measured("set-up", (ended - began) / 1e6, f"{step}: {reason}" if step else None)
+        return not step
+
+    def _steps(self, log_in: bool) -> None:
+        pair, settings = self.pair, self.pair.settings
+        pair.lease = None
+        if log_in:
+            pair.log_in(pair.client)
+        for end in (pair.client, pair.host):
+            if end.socket is None:
+                pair.bind(end)
+        pair.signal()
+        pair.join_master()
+        self.media = pair.open_media(self.live.pump, self.index)
+        self._lease("setup")
+        self.live.pump.start(self.media, settings.inputs_per_s, settings.frames_per_s)
+        self._first_media()
+
+    def _lease(self, cause: str) -> None:
+        assert self.media
+        try:
+            self.pair.take_lease(self.live.pump, self.media)
+        finally:
+            lease = self.pair.lease
+            if lease:
+                self.live.journal.write(
+                    "lease.given", session=self.index, relay_id=lease.relay_id, cause=cause,
+                    asked_ns=lease.asked_ns, given_ns=lease.given_ns,
+                )  # fmt: skip
+
+    def _first_media(self) -> None:
+        assert self.media
+        until = time.monotonic() + FIRST_MEDIA_S
+        while not self.media.heard_both_ways():
+            if time.monotonic() > until:
+                raise SetupFailed("media", f"no packet each way within {FIRST_MEDIA_S:g} s")
+            gevent.sleep(0.005)
+
+    def _write_handshakes(self, cause: str) -> None:
+        for handshake in self.pair.handshakes:
+            self.live.journal.write("handshake", session=self.index, cause=cause, **asdict(handshake))
+        self.pair.handshakes.clear()
+
+    # -- media ------------------------------------------------------------------------------------------------------
+
+    def last(self, length_s: float) -> None:
+        """Keep the session for its planned length, then end it."""
+        self.live.sessions[self.index] = self
+        planned_ns = time.monotonic_ns() + int(length_s * 1e9)
+        renew_at = time.monotonic() + self.pair.settings.renew_every_s
+        problem = ""
+        releases = 0
+        try:
+            while (now := time.monotonic_ns()) < planned_ns and not problem:
+                gevent.sleep(min(WATCH_S, (planned_ns - now) / 1e9))
+                cause = self._trouble()
+                if not cause and time.monotonic() > renew_at:
+                    renew_at = time.monotonic() + self.pair.settings.renew_every_s
+                    cause = self._renewed()
+                if cause:
+                    releases += 1
+                    problem = self._new_lease(cause) if releases <= RELEASES_MAX else "too many new leases"
+        finally:
+            self._end(planned=not problem, problem=problem, planned_ns=planned_ns)
+
+    def _trouble(self) -> str:
+        """Why this session needs a new lease now: told, silence or reject; empty while all is well."""
+        assert self.media and self.pair.lease
+        if self.pair.lease.relay_id in self.live.told_to_leave:
+            return "told"
+        now = time.monotonic_ns()
+        heard = min(self.media.client.last_received_ns, self.media.host.last_received_ns)
+        if now - heard < SILENCE_S * 1e9:
+            return ""
+        answers = {self.pair.renew(self.live.pump, end) for end in (self.media.client, self.media.host)}
+        self.live.journal.write("session.silent", session=self.index, silent_ms=(now - heard) / 1e6,
+                                renew=sorted(answers))  # fmt: skip
+        if answers == {"ack"}:  # the relay knows us; give the media one more spell of silence before leaving it
+            self.media.client.last_received_ns = self.media.host.last_received_ns = time.monotonic_ns()
+            return ""
+        return "reject" if "reject" in answers else "silence"
+
+    def _renewed(self) -> str:
+        assert self.media
+        outcome = self.pair.renew(self.live.pump, self.media.host)
+        self.live.journal.write("session.renewed", session=self.index, outcome=outcome)
+        return "" if outcome == "ack" else outcome
+
+    def _new_lease(self, cause: str) -> str:
+        """Ask for, present and use another lease; what stands in the way, or empty."""
+        left = self.pair.lease.relay_id if self.pair.lease else None
+        began = time.monotonic_ns()
+        problem = ""
+        try:
+            self.pair.join_master()
+            self._lease(cause)
+        except SetupFailed as error:
+            problem = str(error)
+        self._write_handshakes(cause)
+        lease = self.pair.lease
+        self.live.journal.write(
+            "session.released", session=self.index, cause=cause, left=left, began_ns=began,
+            relay_id=lease.relay_id if lease and not problem else None, ok=not problem, reason=problem,
+        )  # fmt: skip
+        if problem and cause != "told":
+            gevent.sleep(0.5)  # a good client tries again, not at once
+            return ""
+        return ""
+
+    def _end(self, *, planned: bool, problem: str, planned_ns: int) -> None:
+        assert self.media
+        self.media.flowing = False
+        stopped = time.monotonic_ns()
+        self.live.sessions.pop(self.index, None)
+        gevent.sleep(LINGER_S)
+        self.live.journal.write(
+            "session.ended", session=self.index, kind=self.kind, planned=planned, reason=problem,
+            planned_ns=planned_ns, stopped_ns=stopped, sent_inputs=self.media.client.sequence,
+            sent_frames=self.media.host.sequence,
+        )  # fmt: skip
+        self._close_media()
+
+    def _close_media(self) -> None:
+        if self.media:
+            self.media.flowing = False
+            self.live.pump.remove(self.media.client)
+            self.live.pump.remove(self.media.host)
+            self.media = None
+        self.pair.leave_master()

@@ -1,0 +1,154 @@
+"""The population, as Locust users: residents that are always there, and visitors that come and go.
+
+Locust decides who exists and where (``fixed_count``, workers, ramps); the packets belong to the pump. Visits are
+open-loop: their starting times are laid down by ``Visits`` and a visitor that is free takes the next one, so that a
+slow control plane does not slow down those who ask it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any, ClassVar
+
+import gevent
+from gevent.queue import Queue
+from locust import User, constant, task
+
+from drills.load.pair import Pair, SetupFailed
+from drills.load.samples import Samples
+from drills.load.session import Live, Session
+from drills.load.settings import LoadSettings
+from drills.wavry.errors import WireError
+
+RETRY_S = 0.5
+ENDS_PER_BLOCK = 200  # how many last bytes of an address are used
+
+
+class Visits:
+    """When visits are due: evenly spread, at the rate the window asks for, until told otherwise."""
+
+    def __init__(self) -> None:
+        self.due: Queue = Queue()  # intended start, monotonic ns
+        self._interval_s = 0.0
+        self._generation = 0
+
+    def plan(self, per_s: float, first_after_s: float) -> None:
+        """From now on ``per_s`` visits a second; 0 stops them."""
+        self._generation += 1
+        if per_s > 0:
+            gevent.spawn(self._run, self._generation, 1.0 / per_s, first_after_s)
+
+    def _run(self, generation: int, interval_s: float, first_after_s: float) -> None:
+        due = time.monotonic() + first_after_s
+        while True:
+            gevent.sleep(max(0.0, due - time.monotonic()))
+            if generation != self._generation:
+                return
+            self.due.put(int(due * 1e9))
+            due += interval_s
+
+
+class World:
+    """What all users of one worker share; made once per process by the worker."""
+
+    settings: ClassVar[LoadSettings]
+    live: ClassVar[Live]
+    samples: ClassVar[Samples]
+    visits: ClassVar[Visits]
+    worker: ClassVar[int] = 0
+    stopping: ClassVar[bool] = False
+    _names: ClassVar[int] = 0
+
+    @classmethod
+    def new_pair(cls, kind: str) -> Pair:
+        """A pair with a name and addresses that no other pair of the run has."""
+        cls._names += 1
+        number = 2 * cls._names
+        name = f"{kind}{cls.worker:02d}{cls._names:04d}{random.Random(cls.settings.seed).randrange(36**4):04x}"
+        return Pair(cls.settings, name, (cls._address(number), cls._address(number + 1)))
+
+    @classmethod
+    def _address(cls, number: int) -> str:
+        block, last = divmod(number, ENDS_PER_BLOCK)
+        return f"{cls.settings.ends_prefix}.{32 + 8 * cls.worker + block}.{last + 1}"
+
+
+class _PairUser(User):  # type: ignore[misc]  # Locust ships no types
+    """What residents and visitors have in common: a registered pair."""
+
+    abstract = True
+    wait_time = constant(0)
+    kind = ""
+
+    def on_start(self) -> None:
+        self.pair = World.new_pair(self.kind)
+        for attempt in range(3):
+            try:
+                self.pair.register()
+                break
+            except WireError as error:
+                World.live.journal.write("account.failed", pair=self.pair.name, attempt=attempt, reason=str(error))
+                gevent.sleep(RETRY_S)
+        self._log_in_host()
+
+    def _log_in_host(self) -> None:
+        try:
+            self.pair.log_in(self.pair.host)
+            self.pair.bind(self.pair.host)
+        except SetupFailed as error:
+            World.live.journal.write("account.failed", pair=self.pair.name, attempt=0, reason=str(error))
+
+    def on_stop(self) -> None:
+        self.pair.close()
+
+
+class ResidentPair(_PairUser):
+    """A session that is always there: when one ends as planned, the next begins."""
+
+    kind = "r"
+
+    def on_start(self) -> None:
+        super().on_start()
+        self.random = random.Random(f"{World.settings.seed}-{self.pair.name}")
+        try:
+            self.pair.log_in(self.pair.client)
+        except SetupFailed as error:
+            World.live.journal.write("account.failed", pair=self.pair.name, attempt=0, reason=str(error))
+        World.live.journal.write("account.made", pair=self.pair.name, kind="resident")
+
+    @task
+    def stay(self) -> None:
+        if World.stopping:
+            gevent.sleep(0.1)
+            return
+        session = Session(World.live, self.pair, "resident", time.monotonic_ns())
+        if session.set_up(log_in=False):
+            session.last(self.random.uniform(*World.settings.resident_length_s))
+        else:
+            gevent.sleep(RETRY_S)
+
+
+class VisitingPair(_PairUser):
+    """Comes for a short session: its client logs in anew each time, its host is at home."""
+
+    kind = "v"
+
+    def on_start(self) -> None:
+        super().on_start()
+        World.live.journal.write("account.made", pair=self.pair.name, kind="visitor")
+
+    @task
+    def visit(self) -> None:
+        intended_ns = World.visits.due.get()
+        if World.stopping:
+            return
+        session = Session(World.live, self.pair, "visit", intended_ns)
+        try:
+            if session.set_up(log_in=True):
+                session.last(World.settings.visit_length_s)
+        finally:
+            self.pair.unbind(self.pair.client)
+
+
+USER_CLASSES: tuple[Any, ...] = (ResidentPair, VisitingPair)

@@ -1,0 +1,124 @@
+"""A Locust worker process of ours: ``python -m drills.load.worker INDEX``.
+
+Started by the runner with ``DRILLS_LOAD`` in its environment. Importing Locust patches the process with gevent; that
+is why load never runs inside the runner. Commands come from the Locust master as custom messages.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+import traceback
+from typing import Any
+
+import gevent
+from locust.env import Environment
+
+from drills.load import samples as samples_module
+from drills.load.pump import Pump
+from drills.load.samples import Samples
+from drills.load.session import Live
+from drills.load.settings import LoadSettings
+from drills.load.users import USER_CLASSES, ResidentPair, VisitingPair, Visits, World
+from drills.record import Journal
+
+SECOND_S = 1.0
+STOP_WAIT_S = 4.0
+
+
+def made_world(settings: LoadSettings, worker: int) -> None:
+    """Fill ``World`` for this process and start the pump, the writer and the per-second witness."""
+    folder = settings.folder
+    journal = Journal(folder / "journal.jsonl" if folder else None)
+    name = f"worker-{worker}"
+    World.settings, World.worker, World.visits = settings, worker, Visits()
+    World.samples = Samples(folder / "samples" if folder else None, name)
+    pump = Pump(
+        World.samples, lambda from_ns, to_ns: journal.write("generator.gap", worker=worker, from_ns=from_ns, to_ns=to_ns)
+    )
+    World.live = Live(pump, journal, worker)
+    ResidentPair.fixed_count, VisitingPair.fixed_count = settings.resident, settings.visitors
+    gc.freeze()  # what was imported lives for ever: do not walk it at every collection
+    gevent.spawn(pump.run)
+    gevent.spawn(World.samples.flush_for_ever)
+    gevent.spawn(_witness, worker)
+
+
+def _witness(worker: int) -> None:
+    """Once a second: how long the pump stood still at most, what was skipped, what our own sockets dropped."""
+    live = World.live
+    while True:
+        gevent.sleep(SECOND_S)
+        pump = live.pump
+        gap, pump.gap_ns_max = pump.gap_ns_max, 0
+        live.journal.write(
+            "generator.second", worker=worker, gap_ms=gap / 1e6, skipped=pump.skipped, late=World.samples.late,
+            own_drops=pump.own_drops + sum(
+                end.kernel_drops() for session in list(live.sessions.values()) if session.media
+                for end in (session.media.client, session.media.host)
+            ),
+            sessions=len(live.sessions),
+        )  # fmt: skip
+
+
+def obey(runner: Any, settings: LoadSettings) -> None:
+    """Do what the runner of the drill says, as the Locust master passes it on."""
+
+    def on_visits(environment: Any, msg: Any, **_: Any) -> None:
+        per_s, first = msg.data["per_s"], msg.data["first_after_s"]
+        share = per_s / settings.workers
+        World.visits.plan(share, first + (World.worker / per_s if per_s else 0.0))
+
+    def on_leave(environment: Any, msg: Any, **_: Any) -> None:
+        World.live.told_to_leave = set(msg.data["relay_ids"])
+
+    def on_finish(environment: Any, msg: Any, **_: Any) -> None:
+        gevent.spawn(_finish, runner)
+
+    runner.register_message("drill.visits", on_visits)
+    runner.register_message("drill.leave", on_leave)
+    runner.register_message("drill.finish", on_finish)
+
+
+def _finish(runner: Any) -> None:
+    """End what runs, write the last part, say so."""
+    World.stopping = True
+    World.visits.plan(0, 0)
+    live = World.live
+    until = time.monotonic() + STOP_WAIT_S
+    while any(session.kind == "visit" for session in live.sessions.values()) and time.monotonic() < until:
+        gevent.sleep(0.05)
+    for session in list(live.sessions.values()):
+        if session.media:
+            session.media.flowing = False
+        live.journal.write("session.ended", session=session.index, kind=session.kind, planned=True,
+                           reason="the run ended", planned_ns=0, stopped_ns=time.monotonic_ns())  # fmt: skip
+    gevent.sleep(samples_module.SETTLE_S / 2)
+    live.pump.stop()
+    World.samples.flush(settled_before_ns=time.monotonic_ns() + 1)
+    live.journal.write("generator.finished", worker=World.worker, rows=World.samples.rows, skipped=live.pump.skipped,
+                       late=World.samples.late)  # fmt: skip
+    runner.send_message("drill.finished", {"worker": World.worker})
+
+
+def _note_error(user_instance: Any, exception: BaseException, tb: Any, **_: Any) -> None:
+    """An exception of ours in a user: Locust would only count it, the record must have it."""
+    where = traceback.format_tb(tb)[-1].strip().replace("\n", " ") if tb else ""
+    World.live.journal.write("load.error", worker=World.worker, error=repr(exception), where=where)
+
+
+def main() -> None:
+    """Join the Locust master named in the settings and serve until it says quit."""
+    settings = LoadSettings.from_environment()
+    worker = int(sys.argv[1])
+    environment = Environment(user_classes=list(USER_CLASSES))
+    made_world(settings, worker)
+    environment.events.user_error.add_listener(_note_error)
+    runner = environment.create_worker_runner(settings.control_host, settings.control_port)
+    obey(runner, settings)
+    runner.greenlet.join()
+
+
+if __name__ == "__main__":
+    main()

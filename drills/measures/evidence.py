@@ -1,0 +1,36 @@
+"""What a measure hands to the verdict: a figure, how much it rests on, and words for a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from drills.objectives import Claim
+    from drills.record import Record, Span
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """``figure`` in the claim's unit, None where there is nothing to measure.
+
+    ``hits`` counts, for ratios, the failures (or successes) among ``samples``; ``values`` are the samples of a
+    quantile, so that the verdict can count how many lie past the limit.
+    """
+
+    samples: int
+    figure: float | None
+    hits: int | None = None
+    values: object | None = None  # a numpy array, for quantiles
+    says: str = ""
+    missing: str = ""  # what keeps this from being judged at all
+    past: bool = False  # a time that ended past the limit without the thing having happened
+
+
+Measure = Callable[["Record", "Span", "Claim"], Evidence]
+
+
+def ratio(hits: int, samples: int, says: str = "") -> Evidence:
+    """A share of ``samples``."""
+    return Evidence(samples, hits / samples if samples else None, hits, says=says)

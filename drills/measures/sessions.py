@@ -1,0 +1,83 @@
+"""What became of sessions: set-ups, handshakes, drops."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from drills.measures.evidence import Evidence, ratio
+from drills.measures.media import silences_by_session
+from drills.objectives import Claim
+from drills.record import Event, Record, Span
+
+DROP_SILENCE_MS = 1000.0  # a user is cut off: operations-facts §7, row 6, allows no gap over 1 s
+TAIL_SILENCE_MS = 250.0  # a session that hears nothing at its very end did not last until its planned end
+
+
+def _setups(record: Record, span: Span) -> list[Event]:
+    return [event for event in record.named("session.setup") if event["intended_ns"] in span]
+
+
+def setups(record: Record, span: Span, claim: Claim) -> Evidence:
+    """Set-ups asked for in the window that came up, of all."""
+    events = _setups(record, span)
+    failed = Counter(f"{event['step']} ({event['reason']})" for event in events if not event["ok"])
+    says = "; ".join(f"{count} × {what}" for what, count in failed.most_common(3))
+    return ratio(sum(event["ok"] for event in events), len(events), says)
+
+
+def handshakes(record: Record, span: Span, claim: Claim) -> Evidence:
+    """LEASE_PRESENTs sent in the window that were not acknowledged, of all."""
+    events = [event for event in record.named("handshake") if event["sent_ns"] in span]
+    failed = Counter(f"{event['outcome']} {event['reason']}".strip() for event in events if event["outcome"] != "ack")
+    says = "; ".join(f"{count} × {what}" for what, count in failed.most_common(3))
+    return ratio(sum(failed.values()), len(events), says)
+
+
+def drops(record: Record, span: Span, claim: Claim) -> Evidence:
+    """Sessions with media in the window that were cut off, of all.
+
+    Cut off: the session had to take a lease it was not told to take, ended before its planned end, or heard nothing
+    for a second, or nothing at its end. A planned end is no drop, and a new lease that the drill asked for is none.
+    """
+    longest = silences_by_session(record, span)
+    releases = record.named("session.released")
+    lost = {event["session"] for event in releases if event["cause"] != "told" and event.ns in span}
+    unplanned = {event["session"] for event in record.named("session.ended")
+                 if not event["planned"] and event["stopped_ns"] in span}  # fmt: skip
+    silent = {session for session, ms in longest.items() if ms >= DROP_SILENCE_MS}
+    tails = {event["session"] for event in record.named("session.ended")
+             if event["stopped_ns"] in span and _tail_ms(record, event) > TAIL_SILENCE_MS}  # fmt: skip
+    cut = (lost | unplanned | silent | tails) & longest.keys()
+    told = sum(event["cause"] == "told" and event.ns in span for event in releases)
+    says = f"{len(lost & cut)} needed a new lease, {len(silent)} were silent for a second, {len(tails)} at their end"
+    return ratio(len(cut), len(longest), says + (f"; {told} moved because the drill told them" if told else ""))
+
+
+def _tail_ms(record: Record, ended: Event) -> float:
+    """How long before a session's planned stop the quieter direction was heard last."""
+    last = _last_heard(record).get(ended["session"])
+    return (ended["stopped_ns"] - last) / 1e6 if last is not None else 0.0
+
+
+def _last_heard(record: Record) -> dict[int, int]:
+    """For each session, when the direction that fell silent first was heard last (monotonic ns)."""
+    cached = record.__dict__.get("_last_heard")
+    if cached is None:
+        cached = record.__dict__["_last_heard"] = _last_heard_by_session(record)
+    return dict(cached)
+
+
+def _last_heard_by_session(record: Record) -> dict[int, int]:
+    import numpy
+
+    packets = record.packets
+    if len(packets) == 0:
+        return {}
+    key = packets.session.astype(numpy.int64) * 2 + packets.direction
+    keys, code = numpy.unique(key, return_inverse=True)
+    last = numpy.zeros(len(keys), dtype=numpy.int64)
+    numpy.maximum.at(last, code, packets.received_ns)
+    found: dict[int, int] = {}
+    for number, heard in zip(keys.tolist(), last.tolist(), strict=True):
+        found[number // 2] = min(found.get(number // 2, heard), heard)
+    return found

@@ -1,0 +1,82 @@
+"""Reads the journal while it is being written, so that the runner knows what the load workers know.
+
+Which session is on which relay, how many live, who has registered again: derived from the same events that the verdict
+will read, never from a second source.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+EVERY_S = 0.03
+
+
+class Follower:
+    """A thread that keeps a few counts up to date with the journal."""
+
+    def __init__(self, journal: Path) -> None:
+        self._path = journal
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._unfinished = b""
+        self._offset = 0
+        self.sessions: dict[int, str] = {}  # session -> relay id of its newest lease
+        self.established: set[int] = set()  # of these, the ones whose set-up succeeded
+        self.accounts: Counter[str] = Counter()  # kind -> made
+        self.setups: Counter[bool] = Counter()  # ok -> how many
+        self.reregistered: set[str] = set()
+        self.errors: list[str] = []
+        self.first_packet_seen = False
+
+    def __enter__(self) -> Follower:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(2.0)
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_S):
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Read what has been appended since the last time."""
+        with self._path.open("rb") as journal:
+            journal.seek(self._offset)
+            added = journal.read()
+        self._offset += len(added)
+        *lines, self._unfinished = (self._unfinished + added).split(b"\n")
+        for line in lines:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            self._note(event.get("event", ""), event)
+
+    def _note(self, name: str, event: dict[str, Any]) -> None:
+        match name:
+            case "lease.given" if event["session"] is not None:
+                self.sessions[event["session"]] = event["relay_id"]
+            case "session.setup":
+                self.setups[event["ok"]] += 1
+                if event["ok"]:
+                    self.established.add(event["session"])
+                    self.first_packet_seen = True
+                else:
+                    self.sessions.pop(event["session"], None)
+            case "session.ended":
+                self.sessions.pop(event["session"], None)
+                self.established.discard(event["session"])
+            case "account.made":
+                self.accounts[event["kind"]] += 1
+            case "account.failed":
+                self.errors.append(f"account {event['pair']}: {event['reason']}")
+            case "load.error":
+                self.errors.append(event["error"])
+            case "relay.reregistered":
+                self.reregistered.add(event["relay_id"])

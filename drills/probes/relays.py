@@ -1,0 +1,36 @@
+"""Relays as the master lists them and as they tell of themselves."""
+
+from __future__ import annotations
+
+from drills.stage.processes import ProcessStage
+from drills.wavry.errors import WireError
+from drills.wavry.master import MasterHttp
+from drills.wavry.relay import RelayHttp
+
+PROBE_TIMEOUT_S = 2.0
+
+
+def current_relay_id(stage: ProcessStage, service: str) -> str:
+    """The id of the relay process that runs now, from its own /health; remembered for as long as it runs.
+
+    Raises WireError while the relay has no health port (contract-master-relay §3.2).
+    """
+    held = stage.services[service]
+    if not held.relay_id:
+        with RelayHttp(stage.http(service), timeout_s=PROBE_TIMEOUT_S) as relay:
+            held.relay_id = relay.health().relay_id
+    return held.relay_id
+
+
+def state_of(master: MasterHttp, relay_id: str) -> str | None:
+    """The state in which the master lists a relay; None where it does not know it, or did not answer."""
+    try:
+        found = [record.state for record in master.relays() if record.relay_id == relay_id]
+    except WireError:
+        return None
+    return str(found[0]) if found else None
+
+
+def service_of(stage: ProcessStage, relay_id: str) -> str | None:
+    """Which service runs under this id now."""
+    return next((name for name, service in stage.services.items() if service.relay_id == relay_id), None)

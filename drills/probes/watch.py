@@ -1,0 +1,149 @@
+"""The watchers: threads that look at the stage all the time and write what they see into the journal.
+
+They look past the proxies, straight at the services, so that a fault on a path does not blind them. What they cannot
+reach is an event too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from drills.probes.machine import MachineProbe
+from drills.record import Journal
+from drills.stage.processes import ProcessStage
+from drills.wavry.errors import WireError
+from drills.wavry.gateway import GatewayHttp
+from drills.wavry.master import MasterHttp
+from drills.wavry.relay import RelayHttp
+
+TIMEOUT_S = 1.5
+STATES_EVERY_BEATS = 0.2  # five looks at the relay states per heartbeat
+LOGS_EVERY_S = 0.05
+
+_ANCHORS = {
+    "relay": re.compile(r"relay re-registered with master|attempting relay re-registration|relay heartbeat|"
+                        r"failed to connect to master|master registration failed|Registered successfully"),
+    "master": re.compile(r"relay registered: (?P<id>[0-9a-f-]{36})|Admin updated relay|Sybil check failed|rejected"),
+    "gateway": re.compile(r"\b(WARN|ERROR)\b"),
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def watched(stage: ProcessStage, journal: Journal) -> Iterator[None]:
+    """All watchers, for as long as the context lasts."""
+    stop = threading.Event()
+    looks: list[tuple[float, Callable[[], None]]] = [
+        (stage.heartbeat_s * STATES_EVERY_BEATS, _RelayStates(stage, journal).look),
+        (1.0, MachineProbe(stage, journal).look),
+        (LOGS_EVERY_S, _Logs(stage, journal).look),
+    ]
+    looks += [(0.5, _RelayHealth(stage, journal, name).look) for name in stage.relays()]
+    if "gateway" in stage.services:
+        looks.append((1.0, _Gateway(stage, journal).look))
+    threads = [threading.Thread(target=_repeat, args=(stop, *look), daemon=True) for look in looks]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(TIMEOUT_S + 1.0)
+
+
+def _repeat(stop: threading.Event, every_s: float, look: Callable[[], None]) -> None:
+    due = time.monotonic()
+    while not stop.is_set():
+        look()
+        due = max(due + every_s, time.monotonic())
+        stop.wait(max(0.0, due - time.monotonic()))
+
+
+class _RelayStates:
+    """The master's list of relays, five times a heartbeat."""
+
+    def __init__(self, stage: ProcessStage, journal: Journal) -> None:
+        self.journal = journal
+        self.master = MasterHttp(stage.http("master"), timeout_s=TIMEOUT_S)
+
+    def look(self) -> None:
+        asked_ns = time.monotonic_ns()
+        try:
+            relays = self.master.relays()
+        except WireError as error:
+            self.journal.write("master.unreachable", reason=str(error))
+            return
+        seen = [{"relay_id": relay.relay_id, "state": str(relay.state), "age_ms": relay.last_seen_ms_ago,
+                 "load_pct": relay.load_percent} for relay in relays]  # fmt: skip
+        self.journal.write("relays.seen", asked_ns=asked_ns, relays=seen)
+
+
+class _RelayHealth:
+    """One relay's own view: id, readiness, sessions and its 23 counters."""
+
+    def __init__(self, stage: ProcessStage, journal: Journal, name: str) -> None:
+        self.stage, self.journal, self.name = stage, journal, name
+        self.relay = RelayHttp(stage.http(name), timeout_s=TIMEOUT_S)
+
+    def look(self) -> None:
+        try:
+            health = self.relay.health()
+        except WireError as error:
+            self.journal.write("relay.unreachable", service=self.name, reason=str(error))
+            return
+        self.journal.write("relay.health", service=self.name, **asdict(health))
+
+
+class _Gateway:
+    """The gateway's gauges and authentication counters."""
+
+    def __init__(self, stage: ProcessStage, journal: Journal) -> None:
+        self.journal = journal
+        self.gateway = GatewayHttp(stage.http("gateway"), timeout_s=TIMEOUT_S)
+
+    def look(self) -> None:
+        try:
+            health, auth = self.gateway.health(), self.gateway.metrics_auth()
+        except WireError as error:
+            self.journal.write("gateway.unreachable", reason=str(error))
+            return
+        self.journal.write("gateway.health", **asdict(health), auth=auth)
+
+
+class _Logs:
+    """The services' log files: lines that mean something become events when they appear."""
+
+    def __init__(self, stage: ProcessStage, journal: Journal) -> None:
+        self.stage, self.journal = stage, journal
+        self.offsets: dict[Path, int] = {}
+        self.unfinished: dict[Path, str] = {}
+
+    def look(self) -> None:
+        for name, service in self.stage.services.items():
+            if service.child and service.kind in _ANCHORS:
+                for line in self._new_lines(service.child.log):
+                    self._note(name, service.kind, line)
+
+    def _new_lines(self, log: Path) -> list[str]:
+        with log.open("rb") as lines:
+            lines.seek(self.offsets.get(log, 0))
+            added = lines.read()
+        self.offsets[log] = self.offsets.get(log, 0) + len(added)
+        *whole, self.unfinished[log] = (self.unfinished.get(log, "") + added.decode(errors="replace")).split("\n")
+        return whole
+
+    def _note(self, name: str, kind: str, line: str) -> None:
+        found = _ANCHORS[kind].search(line)
+        if not found:
+            return
+        self.journal.write("log", service=name, line=line[:300])
+        if kind == "relay" and "relay re-registered with master" in line:
+            self.journal.write("relay.reregistered", service=name, relay_id=self.stage.services[name].relay_id)
+        elif kind == "master" and found.group("id"):
+            self.journal.write("master.registered", relay_id=found.group("id"))

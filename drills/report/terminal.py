@@ -1,0 +1,37 @@
+"""Verdicts for a terminal: the lines after a drill, and the table at the end."""
+
+from __future__ import annotations
+
+from drills.verdict import Judgement, Outcome, Verdict
+
+MARKS = {Outcome.HELD: "held", Outcome.INCONCLUSIVE: "inconclusive", Outcome.BROKEN: "BROKEN"}
+ORDER = {Outcome.BROKEN: 0, Outcome.INCONCLUSIVE: 1, Outcome.HELD: 2}
+
+
+def figure_of(judgement: Judgement) -> str:
+    """A figure with its unit, short enough for a line."""
+    if judgement.figure is None:
+        return "nothing"
+    digits = f"{judgement.figure:.4f}" if judgement.unit == "ratio" else f"{judgement.figure:.1f}"
+    return f"{digits.rstrip('0').rstrip('.') if '.' in digits else digits} {judgement.unit}"
+
+
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """The verdict in a line, and under it every objective that did not hold, with its reason."""
+    held = sum(one.verdict is Outcome.HELD for one in verdict.judgements)
+    lines = [f"{verdict.drill}: {MARKS[verdict.verdict]} ({held} of {len(verdict.judgements)} judgements held)"]
+    for one in sorted(verdict.judgements, key=lambda one: ORDER[one.verdict]):
+        if one.verdict is not Outcome.HELD:
+            lines.append(f"  {MARKS[one.verdict]:<12} {one.objective} in {one.window}: {figure_of(one)}, "
+                         f"limit {one.limit:g}; {one.reason}")  # fmt: skip
+    return lines
+
+
+def table_of(rows: list[tuple[str, Verdict | None, str]], not_run: list[str]) -> list[str]:
+    """The table of verdicts at the end of a run; (drill, verdict or None, folder or why it could not be run)."""
+    width = max((len(name) for name, _, _ in rows), default=5)
+    lines = [f"{'drill':<{width}}  {'verdict':<14} evidence"]
+    for name, verdict, words in rows:
+        lines.append(f"{name:<{width}}  {MARKS[verdict.verdict] if verdict else 'could not run':<14} {words}")
+    lines += [f"{name:<{width}}  {'not run':<14} the command was interrupted" for name in not_run]
+    return lines

@@ -1,0 +1,130 @@
+"""A drill as written down: frozen models with sockets nowhere near them.
+
+Lengths of time are ``Duration`` (seconds or heartbeats). What a step or fault takes as arguments is declared
+beside that step or fault; here they are only carried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from drills.scenario.durations import Duration
+
+WINDOWS = ("calm", "fault", "recovery")
+Window = Literal["calm", "fault", "recovery"]
+SUITES = ("monthly", "prerelease", "daily")
+TIERS = ("dev", "stage", "prod")
+Why = Annotated[str, Field(min_length=8, description="where this number comes from")]
+
+
+class Strict(BaseModel):
+    """Frozen, and a key that is not understood is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+
+
+class LengthRange(Strict):
+    """Planned lengths of resident sessions, spread evenly between two durations."""
+
+    shortest: Duration
+    longest: Duration
+
+
+class Load(Strict):
+    """The traffic of a drill (design §4)."""
+
+    resident: Annotated[int, Field(ge=1, le=500, description="sessions that are always there")]
+    resident_length: LengthRange
+    visits_per_window: Annotated[int, Field(ge=0, le=20000, description="short sessions started in each window")]
+    visit_length: Duration
+    inputs_per_s: Annotated[int, Field(ge=1, le=240)] = 60
+    frames_per_s: Annotated[int, Field(ge=1, le=240)] = 60
+    renew_every: Duration
+    direct_path: Annotated[Literal["closed"], Field(description="the direct path is not on stage yet")]
+    workers: Annotated[int, Field(ge=1, le=16, description="Locust worker processes")] = 2
+
+
+class Generator(Strict):
+    """What the load generator must keep to for its own figures to count (design §4)."""
+
+    gap_ms_max: Annotated[float, Field(gt=0, description="the longest time it may stand still")]
+    lateness_ms_p99_max: Annotated[float, Field(gt=0, description="how late its sends may be, 99 in 100")]
+    why: Why
+
+
+class Windows(Strict):
+    """How long calm and recovery last; the fault window lasts as long as its steps."""
+
+    calm: Duration
+    recovery: Duration
+
+
+class ObjectiveSpec(Strict):
+    """One promise: a claim, the windows it is due in, a limit, the least evidence accepted, a reason."""
+
+    claim: str
+    windows: Annotated[tuple[Window, ...], Field(min_length=1)]
+    limit: Duration | Annotated[float, Field(ge=0)] | Literal["tier"]
+    samples_min: Annotated[int, Field(ge=1)]
+    why: Why
+
+    @field_validator("windows", mode="before")
+    @classmethod
+    def _list_to_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class StageSpec(Strict):
+    """Which services of docker-compose.drills.yml stand on the stage."""
+
+    services: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    @field_validator("services", mode="before")
+    @classmethod
+    def _list_to_tuple(cls, value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Injection:
+    """A fault in the story: what it hits, for how long, and what happens meanwhile."""
+
+    fault: str
+    subject: str  # the service or proxy it hits
+    arguments: BaseModel
+    lasts: Duration | None
+    steps: tuple[Injection | Action, ...]
+
+
+@dataclass(frozen=True)
+class Action:
+    """A step that breaks nothing: it waits, asks or observes."""
+
+    name: str
+    arguments: BaseModel
+
+
+Step = Injection | Action
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One drill, understood completely."""
+
+    name: str
+    path: Path
+    text: str
+    claim: str
+    blast_radius: str
+    suites: tuple[str, ...]
+    services: tuple[str, ...]
+    load: Load
+    generator: Generator
+    windows: Windows
+    fault: tuple[Step, ...]
+    objectives: tuple[ObjectiveSpec, ...]
+    teeth: dict[str, tuple[str, ...]]  # defect -> the claims that must catch it

@@ -1,0 +1,82 @@
+"""What the story of a drill has at hand: the stage, the load, the journal, the clock, and the way out.
+
+Faults and steps get a ``Scene`` and nothing else. It also owns the undo records: one file a fault, written before the
+fault acts and removed once it is mended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drills.load.settings import LoadSettings
+from drills.probes.follower import Follower
+from drills.record import Journal, now_text
+from drills.signals import Signals
+
+if TYPE_CHECKING:
+    from drills.load.control import Load
+    from drills.stage.processes import ProcessStage
+
+SLICE_S = 0.1  # how long we sleep at most before we look whether the load still lives
+
+
+class StoryStopped(Exception):
+    """A step could not do what the next steps rest on; the faults are mended and the drill goes on to recovery."""
+
+
+@dataclass
+class Scene:
+    """The hands and eyes of a running drill."""
+
+    stage: ProcessStage
+    load: Load
+    load_settings: LoadSettings
+    journal: Journal
+    folder: Path
+    heartbeat_s: float
+    signals: Signals
+    follower: Follower
+    drained: dict[str, str] = field(default_factory=dict)  # service -> the relay id that was drained
+    _undo_count: int = 0
+
+    def now_ns(self) -> int:
+        """The monotonic clock."""
+        return time.monotonic_ns()
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass; a signal ends it at once."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(SLICE_S, left))
+
+    @property
+    def reregistered(self) -> set[str]:
+        """Ids of relays that said they had registered again."""
+        return self.follower.reregistered
+
+    def sessions_on(self, relay_id: str) -> list[int]:
+        """Our sessions whose newest lease names this relay."""
+        return [session for session, relay in list(self.follower.sessions.items()) if relay == relay_id]
+
+    def signals_held(self) -> contextlib.AbstractContextManager[None]:
+        """Mending is not interrupted: a signal that comes meanwhile takes effect afterwards."""
+        return self.signals.held()
+
+    @contextlib.contextmanager
+    def undo_record(self, fault: str, subject: str) -> Iterator[None]:
+        """The note on disk that something is broken by us, for as long as it is."""
+        self._undo_count += 1
+        folder = self.folder / "undo"
+        folder.mkdir(exist_ok=True)
+        note = folder / f"{self._undo_count:03d}-{fault}-{subject}.json"
+        note.write_text(json.dumps({"fault": fault, "subject": subject, "since": now_text()}))
+        try:
+            yield
+        finally:
+            note.unlink(missing_ok=True)

@@ -1,0 +1,107 @@
+"""await_back: wait until a restarted relay serves again.
+
+It counts as back only when its new id was ready, was named by a lease, and forwarded both ways; each of the three is an
+event of its own. Not coming back in time is evidence, not an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from uuid import UUID
+
+from drills.faults.base import Arguments
+from drills.probes.leases import GivenPair, given_leases
+from drills.probes.relays import current_relay_id
+from drills.scenario.durations import Duration
+from drills.scene import Scene
+from drills.steps.base import StepKind
+from drills.wavry.errors import WireError
+from drills.wavry.packets import Ack
+from drills.wavry.relay import RelayHttp, RelayPeer
+
+PAUSE_S = 0.05
+PACKETS = 5
+
+
+class AwaitBackArguments(Arguments):
+    """Which relay, and how long to wait at most."""
+
+    service: str
+    within: Duration
+
+
+def _perform(scene: Scene, arguments: AwaitBackArguments) -> None:
+    service = arguments.service
+    deadline = time.monotonic() + arguments.within.in_s(scene.heartbeat_s)
+    relay_id = _ready(scene, service, deadline)
+    given = _named(scene, relay_id, deadline) if relay_id else None
+    named_ns = scene.now_ns()
+    if given and _forwards_both_ways(scene, given):
+        scene.journal.write("relay.back", service=service, relay_id=relay_id, named_ns=named_ns,
+                            forwarded_ns=scene.now_ns())  # fmt: skip
+        return
+    missing = "ready" if not relay_id else "named by a lease" if not given else "forwarding both ways"
+    scene.journal.write("step.unmet", step="await_back", service=service, relay_id=relay_id, reason=f"not {missing}")
+
+
+def _ready(scene: Scene, service: str, deadline: float) -> str:
+    with RelayHttp(scene.stage.http(service), timeout_s=1.0) as relay:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(WireError):
+                if relay.ready().ready:
+                    relay_id = current_relay_id(scene.stage, service)
+                    scene.journal.write("relay.ready", service=service, relay_id=relay_id)
+                    return relay_id
+            scene.pause(PAUSE_S)
+    return ""
+
+
+def _named(scene: Scene, relay_id: str, deadline: float) -> GivenPair | None:
+    for given in given_leases(scene.stage, scene.journal, "return"):
+        if given and given.host.relay_id == relay_id:
+            return given
+        if time.monotonic() > deadline:
+            return None
+        scene.pause(PAUSE_S)
+    return None
+
+
+def _forwards_both_ways(scene: Scene, given: GivenPair) -> bool:
+    address = _split(given.host.address)
+    prefix = scene.load_settings.ends_prefix
+    with (
+        RelayPeer(address, timeout_s=2.0, source_address=f"{prefix}.2.2") as host,
+        RelayPeer(address, timeout_s=2.0, source_address=f"{prefix}.2.1") as client,
+    ):
+        try:
+            answers = (
+                host.present(given.host.session, "server", given.host.token),
+                client.present(given.client.session, "client", given.client.token),
+            )
+            session = given.host.session
+            return all(isinstance(answer, Ack) for answer in answers) and (
+                _crosses(client, host, session) and _crosses(host, client, session)
+            )
+        except WireError as error:
+            scene.journal.write("relay.canary", reason=str(error))
+            return False
+
+
+def _crosses(sender: RelayPeer, receiver: RelayPeer, session: UUID) -> bool:
+    for number in range(PACKETS):
+        sender.forward(session, number + 1, b"canary")
+        if receiver.receive(0.3) is not None:
+            return True
+    return False
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, port = address.rsplit(":", 1)
+    return host, int(port)
+
+
+STEP = StepKind(
+    "await_back", AwaitBackArguments, _perform,
+    "wait until the restarted relay is ready, named by a lease and forwards both ways", frozenset({"relay"}),
+)  # fmt: skip

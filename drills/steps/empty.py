@@ -1,0 +1,55 @@
+"""empty: wait until no session of ours is left on a relay; those that stay too long are told to go.
+
+Sessions end by themselves, as planned. What is left when the maintenance limit comes near is told to take another
+lease, and counted apart. If any remain even so, the next steps must not be made: the story stops, and says how many.
+"""
+
+from __future__ import annotations
+
+import time
+
+from drills.faults.base import Arguments
+from drills.probes.relays import current_relay_id
+from drills.scenario.durations import Duration
+from drills.scene import Scene, StoryStopped
+from drills.steps.base import StepKind
+from drills.wavry.relay import RelayHttp
+
+TOLD_SHARE = 0.6  # of the limit: afterwards there must be time for those who were told to leave
+
+
+class EmptyArguments(Arguments):
+    """Which relay, and the maintenance limit."""
+
+    service: str
+    within: Duration
+
+
+def _perform(scene: Scene, arguments: EmptyArguments) -> None:
+    relay_id = current_relay_id(scene.stage, arguments.service)
+    limit_s = arguments.within.in_s(scene.heartbeat_s)
+    began = time.monotonic()
+    told = False
+    while (left := len(scene.sessions_on(relay_id))) and time.monotonic() - began < limit_s:
+        if not told and time.monotonic() - began > TOLD_SHARE * limit_s:
+            told = True
+            scene.journal.write("sessions.told", service=arguments.service, relay_id=relay_id, sessions=left)
+            scene.load.leave([relay_id])
+        scene.pause(0.05)
+    scene.load.leave([])
+    scene.journal.write(
+        "relay.emptied", service=arguments.service, relay_id=relay_id, left=left, told=told,
+        took_s=round(time.monotonic() - began, 3), relay_says=_active_sessions(scene, arguments.service),
+    )  # fmt: skip
+    if left:
+        raise StoryStopped(f"{left} sessions were still on {arguments.service} after {limit_s:g} s; it is not restarted")
+
+
+def _active_sessions(scene: Scene, service: str) -> int:
+    with RelayHttp(scene.stage.http(service), timeout_s=2.0) as relay:
+        return relay.health().active_sessions
+
+
+STEP = StepKind(
+    "empty", EmptyArguments, _perform, "wait until no session is left on the relay", frozenset({"relay"})
+)

@@ -1,0 +1,29 @@
+"""sample_leases: ask for many leases under many names, to see which relays newcomers are sent to."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Annotated
+
+from pydantic import Field
+
+from drills.faults.base import Arguments
+from drills.probes.leases import given_leases
+from drills.scene import Scene
+from drills.steps.base import StepKind
+
+
+class SampleLeasesArguments(Arguments):
+    """How many leases are asked for."""
+
+    leases: Annotated[int, Field(ge=1, le=1000)]
+
+
+def _perform(scene: Scene, arguments: SampleLeasesArguments) -> None:
+    for _ in itertools.islice(given_leases(scene.stage, scene.journal, "sample"), arguments.leases):
+        scene.pause(0)
+
+
+STEP = StepKind(
+    "sample_leases", SampleLeasesArguments, _perform, "ask for leases under many names, to see where newcomers are sent"
+)
