@@ -94,16 +94,17 @@ def longest_gap_ms(record: Record, span: Span) -> float:
 def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> list[Doubt]:
     import numpy
 
-    limits = scenario.generator
+    tier = record.provenance["tier"]
+    gap_ms_max, late_ms_max = scenario.generator.gap_ms_max.of(tier), scenario.generator.lateness_ms_p99_max.of(tier)
     found = []
     gap_ms = longest_gap_ms(record, span)
-    if gap_ms > limits.gap_ms_max:
-        words = f"our load generator stood still for {gap_ms:.0f} ms, {limits.gap_ms_max:g} ms are allowed"
+    if gap_ms > gap_ms_max:
+        words = f"our load generator stood still for {gap_ms:.0f} ms, {gap_ms_max:g} ms are allowed"
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words))
     late = lateness_ms(record, span)
     p99 = float(numpy.quantile(late, 0.99)) if len(late) else 0.0
-    if p99 > limits.lateness_ms_p99_max:
-        words = f"our load generator was {p99:.1f} ms late at p99, {limits.lateness_ms_p99_max:g} ms are allowed"
+    if p99 > late_ms_max:
+        words = f"our load generator was {p99:.1f} ms late at p99, {late_ms_max:g} ms are allowed"
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words))
     packets = record.packets
     due = (packets.intended_ns >= span.from_ns) & (packets.intended_ns < span.to_ns)

@@ -108,9 +108,7 @@ def carried_out(
                     scene.journal.write("fault.receipt", **receipt.as_event())
 
 
-def eventually(
-    scene: Scene, within_s: float, look: Callable[[], Proof], *, every_s: float = 0.02
-) -> Proof:
+def eventually(scene: Scene, within_s: float, look: Callable[[], Proof], *, every_s: float = 0.02) -> Proof:
     """Look until the proof is there or the time is up; the last thing seen is the witness either way."""
     deadline = scene.now_ns() + int(within_s * 1e9)
     while True:

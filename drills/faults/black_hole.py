@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out, eventually
 from drills.faults.canary import through
-from drills.scene import Scene
+
+if TYPE_CHECKING:
+    from drills.scene import Scene
 
 STREAMS = ("upstream", "downstream")
 
@@ -36,4 +39,6 @@ def _injected(scene: Scene, proxy: str, arguments: Arguments) -> Iterator[Receip
         yield receipt
 
 
-FAULT = Fault("black_hole", "proxy", frozenset(), Arguments, _injected, True, "the path accepts and swallows everything")
+FAULT = Fault(
+    "black_hole", "proxy", frozenset(), Arguments, _injected, True, "the path accepts and swallows everything"
+)

@@ -6,12 +6,13 @@ sits on, on a connection of its own: TCP accept always succeeds behind Toxiproxy
 
 from __future__ import annotations
 
-import http.client
 import statistics
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from drills.stage.processes import ProcessStage
+if TYPE_CHECKING:
+    from drills.stage.processes import ProcessStage
 
 PATIENCE_S = 1.0
 
@@ -29,6 +30,8 @@ class Canary:
 
 def through(stage: ProcessStage, proxy: str, patience_s: float = PATIENCE_S) -> Canary:
     """One request through a proxy."""
+    import http.client
+
     host, port = stage.proxied(proxy).rsplit(":", 1)
     began = time.monotonic()
     connection = http.client.HTTPConnection(host, int(port), timeout=patience_s)

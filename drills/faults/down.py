@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out, eventually
 from drills.faults.canary import through
-from drills.scene import Scene
+
+if TYPE_CHECKING:
+    from drills.scene import Scene
 
 
 @contextmanager

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out, eventually
-from drills.probes.relays import current_relay_id, state_of
-from drills.scene import Scene
-from drills.wavry.errors import WireError
-from drills.wavry.master import MasterHttp, RelayState
+
+if TYPE_CHECKING:
+    from drills.scene import Scene
+    from drills.wavry.master import RelayState
 
 WITHIN_S = 2.0
 
 
 @contextmanager
 def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Receipt]:
+    from drills.probes.relays import current_relay_id, state_of
+    from drills.wavry.errors import WireError
+    from drills.wavry.master import MasterHttp, RelayState
+
     relay_id = current_relay_id(scene.stage, service)
     master = MasterHttp(scene.stage.http("master"), timeout_s=3.0, admin_token=scene.stage.secrets.admin_token)
     receipt = Receipt("drain", service, f"{service} Draining", detail={"relay_id": relay_id})

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments, Fault, Receipt, carried_out
 from drills.faults.processes import gone, running_again, start_noted
-from drills.scene import Scene
+
+if TYPE_CHECKING:
+    from drills.scene import Scene
 
 
 @contextmanager

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out
 from drills.faults.canary import round_trip_ms
-from drills.scene import Scene
+
+if TYPE_CHECKING:
+    from drills.scene import Scene
 
 TRIES = 5
 OFF_SHARE = 0.5  # off again: the extra delay is below half of what was asked

@@ -5,10 +5,13 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments, Fault, Receipt, carried_out, eventually
 from drills.faults.processes import state_is
-from drills.scene import Scene
+
+if TYPE_CHECKING:
+    from drills.scene import Scene
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from drills.errors import CannotRun
 from drills.faults.base import Proof, Receipt
-from drills.scene import Scene
-from drills.stage.processes import process_state
+
+if TYPE_CHECKING:
+    from drills.scene import Scene
 
 
 def gone(scene: Scene, service: str) -> Proof:
@@ -30,6 +33,8 @@ def running_again(scene: Scene, service: str, receipt: Receipt) -> Proof:
 
 def state_is(scene: Scene, service: str, stopped: bool) -> Proof:
     """Whether the kernel says that the process is stopped (T) or not."""
+    from drills.stage.processes import process_state
+
     child = scene.stage.services[service].child
     state = process_state(child.pid) if child else ""
     return Proof((state == "T") == stopped and state not in ("", "Z"), f"process state {state or 'gone'}")

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out, eventually
 from drills.faults.processes import gone, start_noted
-from drills.scene import Scene
-from drills.stage.processes import process_state
+
+if TYPE_CHECKING:
+    from drills.scene import Scene
 
 
 @contextmanager
 def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Receipt]:
+    from drills.stage.processes import process_state
+
     before = scene.stage.services[service].child
     receipt = Receipt("restart", service, f"{service} restarted", detail={"pid_before": before.pid if before else None})
 

@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from gevent.lock import Semaphore
+
 from drills.load.pump import End, Media, Pump, client_end, host_end
 from drills.load.settings import LoadSettings
 from drills.wavry import packets
@@ -25,6 +27,7 @@ LEASE_TIMEOUT_S = 2.0
 PRESENT_TRIES, PRESENT_WAIT_S = 6, 0.5  # contract-master-relay §4.9
 RENEW_TRIES = 3  # three silent RENEWs mean a lost session (§4.9)
 FIRST_MEDIA_S = 1.0
+KEEP_UP_S = 0.005
 LINGER_S = 0.25  # after a planned end: what is still on its way may arrive
 
 
@@ -71,6 +74,24 @@ class EndAccount:
     password: str = field(repr=False)
     token: str = field(default="", repr=False)
     socket: GatewaySocket | None = None
+    # held by whoever reads the socket: a set-up, or the greenlet that keeps idle sockets read
+    reading: Semaphore = field(default_factory=Semaphore, repr=False)
+
+    def keep_up(self) -> None:
+        """Read what waits on an idle socket, as every client does: pings must be answered, offers of the past go.
+
+        A socket that the gateway has closed is given up; the next set-up binds anew.
+        """
+        if self.socket is None or not self.reading.acquire(blocking=False):
+            return
+        try:
+            while self.socket is not None and self.socket.receive(KEEP_UP_S) is not None:
+                continue
+        except WireError:
+            self.socket.close()
+            self.socket = None
+        finally:
+            self.reading.release()
 
 
 class Pair:
@@ -99,7 +120,10 @@ class Pair:
         """Make both accounts; done once, before calm."""
         for end in (self.client, self.host):
             key = secrets.token_hex(32)
-            self.http.register(end.email, end.password, display_name=end.name, username=end.name, public_key=key)
+            account = self.http.register(
+                end.email, end.password, display_name=end.name, username=end.name, public_key=key
+            )
+            end.token = account.token  # registering is a first login (contract-gateway §3.2)
 
     def log_in(self, end: EndAccount) -> None:
         """A new session token for one end."""
@@ -142,7 +166,12 @@ class Pair:
 
     def signal(self) -> None:
         """Offer and answer through the gateway; each side must receive the other's."""
-        assert self.client.socket and self.host.socket
+        with self.client.reading, self.host.reading:
+            self._signal()
+
+    def _signal(self) -> None:
+        if not (self.client.socket and self.host.socket):
+            raise SetupFailed("signal", "an end was unbound meanwhile")
         marker = secrets.token_hex(8)  # an offer of an earlier attempt must not pass for this one
         try:
             self.client.socket.send_offer(self.host.name, json.dumps({"v": 0, "marker": marker}))

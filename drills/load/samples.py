@@ -62,8 +62,9 @@ class Samples:
                 self._received[index] = now_ns
             self._copies[index] += 1
 
-    def flush_for_ever(self) -> None:
-        """A greenlet's work: write a part every few seconds."""
+    def flush_for_ever(self, worker: int) -> None:
+        """A greenlet's work: write a part every few seconds, not all workers at once."""
+        gevent.sleep(worker * PART_S / 2 % PART_S)
         while True:
             gevent.sleep(PART_S)
             self.flush(settled_before_ns=time.monotonic_ns() - int(SETTLE_S * 1e9))

@@ -12,6 +12,8 @@ import time
 from typing import Any, ClassVar
 
 import gevent
+from gevent import monkey
+from gevent.event import Event
 from gevent.queue import Queue
 from locust import User, constant, task
 
@@ -22,6 +24,8 @@ from drills.load.settings import LoadSettings
 from drills.wavry.errors import WireError
 
 RETRY_S = 0.5
+VISITORS_WAIT_S = 5.0
+KEEP_UP_EVERY_S = 0.25
 ENDS_PER_BLOCK = 200  # how many last bytes of an address are used
 
 
@@ -58,6 +62,8 @@ class World:
     visits: ClassVar[Visits]
     worker: ClassVar[int] = 0
     stopping: ClassVar[bool] = False
+    pairs: ClassVar[list[Pair]] = []
+    residents_flow: ClassVar[Event] = Event()
     _names: ClassVar[int] = 0
 
     @classmethod
@@ -72,6 +78,21 @@ class World:
     def _address(cls, number: int) -> str:
         block, last = divmod(number, ENDS_PER_BLOCK)
         return f"{cls.settings.ends_prefix}.{32 + 8 * cls.worker + block}.{last + 1}"
+
+
+def keep_up_for_ever() -> None:
+    """A greenlet's work: read whatever waits on sockets that no set-up is using, as a living client would."""
+    poll_of = monkey.get_original("select", "poll")
+    while True:
+        gevent.sleep(KEEP_UP_EVERY_S)
+        idle = {end.socket.socket.fileno(): end for pair in World.pairs for end in (pair.client, pair.host)
+                if end.socket is not None and not end.reading.locked()}  # fmt: skip
+        poll = poll_of()
+        for number in idle:
+            if number >= 0:
+                poll.register(number, 1)  # POLLIN
+        for number, _ in poll.poll(0):
+            idle[number].keep_up()
 
 
 class _PairUser(User):  # type: ignore[misc]  # Locust ships no types
@@ -90,14 +111,12 @@ class _PairUser(User):  # type: ignore[misc]  # Locust ships no types
             except WireError as error:
                 World.live.journal.write("account.failed", pair=self.pair.name, attempt=attempt, reason=str(error))
                 gevent.sleep(RETRY_S)
-        self._log_in_host()
-
-    def _log_in_host(self) -> None:
+        World.pairs.append(self.pair)
         try:
-            self.pair.log_in(self.pair.host)
             self.pair.bind(self.pair.host)
         except SetupFailed as error:
             World.live.journal.write("account.failed", pair=self.pair.name, attempt=0, reason=str(error))
+        World.live.journal.write("account.made", pair=self.pair.name, kind=self.kind)
 
     def on_stop(self) -> None:
         self.pair.close()
@@ -111,11 +130,6 @@ class ResidentPair(_PairUser):
     def on_start(self) -> None:
         super().on_start()
         self.random = random.Random(f"{World.settings.seed}-{self.pair.name}")
-        try:
-            self.pair.log_in(self.pair.client)
-        except SetupFailed as error:
-            World.live.journal.write("account.failed", pair=self.pair.name, attempt=0, reason=str(error))
-        World.live.journal.write("account.made", pair=self.pair.name, kind="resident")
 
     @task
     def stay(self) -> None:
@@ -124,6 +138,7 @@ class ResidentPair(_PairUser):
             return
         session = Session(World.live, self.pair, "resident", time.monotonic_ns())
         if session.set_up(log_in=False):
+            World.residents_flow.set()
             session.last(self.random.uniform(*World.settings.resident_length_s))
         else:
             gevent.sleep(RETRY_S)
@@ -135,8 +150,8 @@ class VisitingPair(_PairUser):
     kind = "v"
 
     def on_start(self) -> None:
+        World.residents_flow.wait(timeout=VISITORS_WAIT_S)  # first things first: whoever stays needs an account too
         super().on_start()
-        World.live.journal.write("account.made", pair=self.pair.name, kind="visitor")
 
     @task
     def visit(self) -> None:

@@ -96,13 +96,18 @@ def input_to_present(record: Record, span: Span, claim: Claim) -> Evidence:
 
 def presented_ms(packets: Packets, span: Span) -> Any:
     """Input-to-present of each input due in the window, in ms; infinite where no frame ever showed it."""
+    return presented(packets, span)[1]
+
+
+def presented(packets: Packets, span: Span) -> tuple[Any, Any]:
+    """When each input of the window was due (ns), and its input-to-present (ms; infinite where it was never shown)."""
     import numpy
 
     inputs = _due_in(packets, span)
     inputs = inputs.where((inputs.direction == INPUT) & (inputs.received_ns > 0))
     frames = packets.where((packets.direction == FRAME) & (packets.received_ns > 0) & (packets.shows >= 0))
     if len(inputs) == 0 or len(frames) == 0:
-        return numpy.zeros(0)
+        return numpy.zeros(0, dtype=numpy.int64), numpy.zeros(0)
     # one search for all sessions: frames in order of session and arrival, the newest input shown so far within a
     # session, and both made one rising number by giving each session a range of its own
     order = numpy.lexsort((frames.received_ns, frames.session))
@@ -121,7 +126,8 @@ def presented_ms(packets: Packets, span: Span) -> Any:
     last_frame = numpy.zeros(int(code.max()) + 1, dtype=numpy.int64)
     numpy.maximum.at(last_frame, frame_code, frames.sent_ns[order])
     could = last_frame[input_code] > inputs.received_ns
-    return values[same | could]
+    counts = same | could
+    return inputs.intended_ns[counts], values[counts]
 
 
 def _percentile(values: Any, claim: Claim) -> float | None:

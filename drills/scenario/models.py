@@ -48,11 +48,23 @@ class Load(Strict):
     workers: Annotated[int, Field(ge=1, le=16, description="Locust worker processes")] = 2
 
 
+class TierLimits(Strict):
+    """One limit for each tier."""
+
+    dev: Annotated[float, Field(gt=0)]
+    stage: Annotated[float, Field(gt=0)]
+    prod: Annotated[float, Field(gt=0)]
+
+    def of(self, tier: str) -> float:
+        """The limit in force in a tier."""
+        return float(getattr(self, tier))
+
+
 class Generator(Strict):
     """What the load generator must keep to for its own figures to count (design §4)."""
 
-    gap_ms_max: Annotated[float, Field(gt=0, description="the longest time it may stand still")]
-    lateness_ms_p99_max: Annotated[float, Field(gt=0, description="how late its sends may be, 99 in 100")]
+    gap_ms_max: Annotated[TierLimits, Field(description="the longest time it may stand still")]
+    lateness_ms_p99_max: Annotated[TierLimits, Field(description="how late its sends may be, 99 in 100")]
     why: Why
 
 

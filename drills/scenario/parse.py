@@ -20,6 +20,7 @@ from drills.scenario import strict_yaml
 from drills.scenario.durations import Duration
 from drills.scenario.models import (
     SUITES,
+    TIERS,
     Action,
     Generator,
     Injection,
@@ -287,25 +288,25 @@ class _Reader:
                                   "or a ratio this strict cannot be told from luck")  # fmt: skip
 
     def _generator(self, generator: Generator, objectives: tuple[ObjectiveSpec, ...]) -> None:
-        """A late generator must be seen well before it can break a promise about time (design §4)."""
-        tightest = min((limit for spec in objectives for limit in self._time_limits_ms(spec)), default=None)
-        if tightest is None:
-            return
-        for key in ("gap_ms_max", "lateness_ms_p99_max"):
-            value = getattr(generator, key)
-            if value > tightest / 2:
-                self.problems.add(f"generator.{key}", value, f"at most {tightest / 2:g}, half the tightest time limit")
+        """A late generator must be seen well before it can break a promise about time (design §4), in every tier."""
+        for tier in TIERS:
+            limits = [limit for spec in objectives if (limit := self._time_limit_ms(spec, tier)) is not None]
+            for key in ("gap_ms_max", "lateness_ms_p99_max"):
+                value = getattr(generator, key).of(tier)
+                if limits and value > min(limits) / 2:
+                    half = f"at most {min(limits) / 2:g}, half of the tightest time limit of this tier"
+                    self.problems.add(f"generator.{key}.{tier}", value, half)
 
-    def _time_limits_ms(self, spec: ObjectiveSpec) -> list[float]:
+    def _time_limit_ms(self, spec: ObjectiveSpec, tier: str) -> float | None:
         claim = CLAIMS.get(spec.claim)
         if claim is None or not claim.about_time_ms:
-            return []
+            return None
         if spec.limit == "tier":
             row = self.tiers.indicators.get(spec.claim)
-            return [limit * claim.about_time_ms for limit in row.limits.values()] if row else []
+            return row.limits[tier] * claim.about_time_ms if row else None
         if isinstance(spec.limit, Duration):
-            return [spec.limit.in_s(0.5) * 1000.0]  # at the fastest pace
-        return [spec.limit * claim.about_time_ms] if isinstance(spec.limit, float) else []
+            return spec.limit.in_s(0.5) * 1000.0  # at the fastest pace
+        return float(spec.limit) * claim.about_time_ms
 
     def _teeth(self, objectives: tuple[ObjectiveSpec, ...]) -> dict[str, tuple[str, ...]]:
         raw = self.raw.get("teeth", {})

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments
-from drills.probes.leases import GivenPair, given_leases
-from drills.probes.relays import current_relay_id
 from drills.scenario.durations import Duration
-from drills.scene import Scene
 from drills.steps.base import StepKind
-from drills.wavry.errors import WireError
-from drills.wavry.packets import Ack
-from drills.wavry.relay import RelayHttp, RelayPeer
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from drills.probes.leases import GivenPair
+    from drills.scene import Scene
+    from drills.wavry.relay import RelayPeer
 
 PAUSE_S = 0.05
 PACKETS = 5
@@ -46,6 +47,10 @@ def _perform(scene: Scene, arguments: AwaitBackArguments) -> None:
 
 
 def _ready(scene: Scene, service: str, deadline: float) -> str:
+    from drills.probes.relays import current_relay_id
+    from drills.wavry.errors import WireError
+    from drills.wavry.relay import RelayHttp
+
     with RelayHttp(scene.stage.http(service), timeout_s=1.0) as relay:
         while time.monotonic() < deadline:
             with contextlib.suppress(WireError):
@@ -58,6 +63,8 @@ def _ready(scene: Scene, service: str, deadline: float) -> str:
 
 
 def _named(scene: Scene, relay_id: str, deadline: float) -> GivenPair | None:
+    from drills.probes.leases import given_leases
+
     for given in given_leases(scene.stage, scene.journal, "return"):
         if given and given.host.relay_id == relay_id:
             return given
@@ -68,6 +75,10 @@ def _named(scene: Scene, relay_id: str, deadline: float) -> GivenPair | None:
 
 
 def _forwards_both_ways(scene: Scene, given: GivenPair) -> bool:
+    from drills.wavry.errors import WireError
+    from drills.wavry.packets import Ack
+    from drills.wavry.relay import RelayPeer
+
     address = _split(given.host.address)
     prefix = scene.load_settings.ends_prefix
     with (

@@ -7,12 +7,14 @@ Both ends' own words count: the relay's and the master's log lines are read by t
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments
-from drills.probes.relays import current_relay_id
 from drills.scenario.durations import Duration
-from drills.scene import Scene
 from drills.steps.base import StepKind
+
+if TYPE_CHECKING:
+    from drills.scene import Scene
 
 
 class AwaitReregistrationArguments(Arguments):
@@ -23,6 +25,8 @@ class AwaitReregistrationArguments(Arguments):
 
 
 def _perform(scene: Scene, arguments: AwaitReregistrationArguments) -> None:
+    from drills.probes.relays import current_relay_id
+
     relay_id = current_relay_id(scene.stage, arguments.service)
     deadline = time.monotonic() + arguments.within.in_s(scene.heartbeat_s)
     while time.monotonic() < deadline:

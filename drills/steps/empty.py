@@ -7,13 +7,14 @@ lease, and counted apart. If any remain even so, the next steps must not be made
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments
-from drills.probes.relays import current_relay_id
 from drills.scenario.durations import Duration
-from drills.scene import Scene, StoryStopped
 from drills.steps.base import StepKind
-from drills.wavry.relay import RelayHttp
+
+if TYPE_CHECKING:
+    from drills.scene import Scene
 
 TOLD_SHARE = 0.6  # of the limit: afterwards there must be time for those who were told to leave
 
@@ -26,6 +27,9 @@ class EmptyArguments(Arguments):
 
 
 def _perform(scene: Scene, arguments: EmptyArguments) -> None:
+    from drills.probes.relays import current_relay_id
+    from drills.scene import StoryStopped
+
     relay_id = current_relay_id(scene.stage, arguments.service)
     limit_s = arguments.within.in_s(scene.heartbeat_s)
     began = time.monotonic()
@@ -42,14 +46,16 @@ def _perform(scene: Scene, arguments: EmptyArguments) -> None:
         took_s=round(time.monotonic() - began, 3), relay_says=_active_sessions(scene, arguments.service),
     )  # fmt: skip
     if left:
-        raise StoryStopped(f"{left} sessions were still on {arguments.service} after {limit_s:g} s; it is not restarted")
+        raise StoryStopped(
+            f"{left} sessions were still on {arguments.service} after {limit_s:g} s; it is not restarted"
+        )
 
 
 def _active_sessions(scene: Scene, service: str) -> int:
+    from drills.wavry.relay import RelayHttp
+
     with RelayHttp(scene.stage.http(service), timeout_s=2.0) as relay:
         return relay.health().active_sessions
 
 
-STEP = StepKind(
-    "empty", EmptyArguments, _perform, "wait until no session is left on the relay", frozenset({"relay"})
-)
+STEP = StepKind("empty", EmptyArguments, _perform, "wait until no session is left on the relay", frozenset({"relay"}))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from drills.faults.base import Arguments
 from drills.scenario.durations import Duration
-from drills.scene import Scene
 from drills.steps.base import StepKind
+
+if TYPE_CHECKING:
+    from drills.scene import Scene
 
 
 class HoldArguments(Arguments):

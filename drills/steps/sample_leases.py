@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from drills.faults.base import Arguments
-from drills.probes.leases import given_leases
-from drills.scene import Scene
 from drills.steps.base import StepKind
+
+if TYPE_CHECKING:
+    from drills.scene import Scene
 
 
 class SampleLeasesArguments(Arguments):
@@ -20,6 +21,8 @@ class SampleLeasesArguments(Arguments):
 
 
 def _perform(scene: Scene, arguments: SampleLeasesArguments) -> None:
+    from drills.probes.leases import given_leases
+
     for _ in itertools.islice(given_leases(scene.stage, scene.journal, "sample"), arguments.leases):
         scene.pause(0)
 

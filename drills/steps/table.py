@@ -6,6 +6,5 @@ from drills.steps import await_back, await_reregistration, empty, hold, sample_l
 from drills.steps.base import StepKind
 
 STEPS: dict[str, StepKind] = {
-    step.name: step
-    for step in (hold.STEP, sample_leases.STEP, await_reregistration.STEP, empty.STEP, await_back.STEP)
+    step.name: step for step in (hold.STEP, sample_leases.STEP, await_reregistration.STEP, empty.STEP, await_back.STEP)
 }

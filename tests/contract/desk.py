@@ -27,7 +27,7 @@ class Desk:
 
     def expect(self, peer: RelayPeer, datagram: bytes, answer: Reject | None, moved: dict[str, int]) -> None:
         """The datagram gets this answer (None: silence) and moves these counters."""
-        before = self.relay.http.metrics()
+        before = self.relay.counted()
         if answer is None:
             peer.send(datagram)
         else:

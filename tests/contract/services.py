@@ -294,6 +294,16 @@ class Relay:
         """An end at this relay, from its own address unless one is given; the caller closes it."""
         return RelayPeer(self.udp, timeout_s=0.25, source_address=source_address or self.udp[0])
 
+    def counted(self) -> RelayCounters:
+        """The counters once they stand still: a datagram can arrive before it is counted as forwarded."""
+        earlier = self.http.metrics()
+        while True:
+            time.sleep(POLL_S)
+            later = self.http.metrics()
+            if later == earlier:
+                return later
+            earlier = later
+
     def expect_moved(self, before: RelayCounters, **expected: int) -> None:
         """The counters, those of packets and bytes read apart, move by exactly this much since ``before``."""
 

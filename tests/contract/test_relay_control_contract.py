@@ -191,7 +191,7 @@ def test_the_pages_of_a_relay(desk: Desk) -> None:
     assert health.max_sessions == 100
     page = desk.relay.http.http.call("GET", "/metrics/prometheus")
     assert page.status == 200 and page.headers["content-type"] == "text/plain; version=0.0.4"
-    counters = desk.relay.http.metrics()
+    counters = desk.relay.counted()
     assert list(desk.relay.http.http.call("GET", "/metrics").decoded()) == list(counters.__dataclass_fields__)
     for name in counters.__dataclass_fields__:
         assert f"# TYPE wavry_relay_{name} counter\n" in page.text

@@ -34,7 +34,7 @@ def pair(desk: Desk, peer: RelayPeer, other_peer: RelayPeer) -> Iterator[Pair]:
 
 def test_a_datagram_arrives_as_it_was_sent_both_ways(desk: Desk, pair: Pair) -> None:
     """§4.2, §4.6: unchanged, flags included; counted with its 20 header bytes; sender and order kept."""
-    before = desk.relay.http.metrics()
+    before = desk.relay.counted()
     there = bytearray(packets.forward(pair.session, 42, b"hello"))
     there[3] = 0x5A  # flags are copied through
     back = packets.forward(pair.session, 7, b"x" * 1000)
@@ -52,10 +52,10 @@ def test_a_rift_packet_is_numbered_by_its_packet_id(desk: Desk, pair: Pair) -> N
     good = header + packets.rift_transport(1, 42) + b"\xde\xad"
     pair.client.send(good)
     assert pair.server.receive_raw(1.0) == good
-    before = desk.relay.http.metrics()
+    before = desk.relay.counted()
     pair.client.send(good)
     desk.relay.expect_moved(before, dropped_packets=1, replay_dropped_packets=1)
-    before = desk.relay.http.metrics()
+    before = desk.relay.counted()
     broken = bytearray(header + packets.rift_transport(1, 43))
     broken[-1] ^= 1
     pair.client.send(bytes(broken))
@@ -64,14 +64,14 @@ def test_a_rift_packet_is_numbered_by_its_packet_id(desk: Desk, pair: Pair) -> N
 
 def test_a_payload_without_a_sequence_is_invalid(desk: Desk, pair: Pair) -> None:
     """§4.2, §4.6: seven bytes hold no number."""
-    before = desk.relay.http.metrics()
+    before = desk.relay.counted()
     pair.client.send(packets.header_of(packets.FORWARD, pair.session.bytes) + b"1234567")
     desk.relay.expect_moved(before, dropped_packets=1, invalid_packets=1)
 
 
 def test_an_unknown_session_is_not_found(desk: Desk, peer: RelayPeer) -> None:
     """§4.6 row 1: silent, counted."""
-    before = desk.relay.http.metrics()
+    before = desk.relay.counted()
     peer.forward(uuid4(), 1)
     desk.relay.expect_moved(before, dropped_packets=1, session_not_found_packets=1)
     assert peer.receive_raw(SILENCE_S) is None
@@ -81,7 +81,7 @@ def test_a_session_with_one_end_is_not_active(desk: Desk, peer: RelayPeer) -> No
     """§4.6 row 2: the other end has not presented yet."""
     session = uuid4()
     desk.presented(peer, session, "client")
-    before = desk.relay.http.metrics()
+    before = desk.relay.counted()
     peer.forward(session, 1)
     desk.relay.expect_moved(before, dropped_packets=1, session_not_active_packets=1)
 
@@ -89,25 +89,29 @@ def test_a_session_with_one_end_is_not_active(desk: Desk, peer: RelayPeer) -> No
 def test_a_stranger_is_an_unknown_peer(desk: Desk, pair: Pair) -> None:
     """§4.6 row 3, D-15: an address that holds no role is dropped."""
     with desk.relay.peer() as stranger:
-        before = desk.relay.http.metrics()
+        before = desk.relay.counted()
         stranger.forward(pair.session, 1)
         desk.relay.expect_moved(before, dropped_packets=1, unknown_peer_packets=1)
     assert pair.server.receive_raw(SILENCE_S) is None
 
 
-def test_presenting_from_a_new_address_moves_the_peer(desk: Desk, pair: Pair) -> None:
-    """§4.7: the way back after a NAT change; the numbering goes on, and the old address is a stranger."""
+def test_presenting_from_a_new_address_moves_the_peer(target: Target, desk: Desk, pair: Pair) -> None:
+    """§4.7: the way back after a NAT change; the numbering goes on, and the old address is a stranger. D-15: Wavry
+    never counts it as a rebind."""
     pair.client.forward(pair.session, 1)
     assert pair.server.receive(1.0) is not None
     with desk.relay.peer() as moved:
+        before = desk.relay.counted()
         desk.presented(moved, pair.session, "client")
+        counted = {"lease_present_packets": 1, "nat_rebind_events": 1}
+        desk.relay.expect_moved(before, **target.expects(sound=counted, wavry={"lease_present_packets": 1}))
         pair.server.forward(pair.session, 1, b"to the new address")
         arrived = moved.receive(1.0)
         assert arrived is not None and arrived.body == b"to the new address"
         moved.forward(pair.session, 2)
         arrived = pair.server.receive(1.0)
         assert arrived is not None and arrived.sequence == 2
-        before = desk.relay.http.metrics()
+        before = desk.relay.counted()
         pair.client.forward(pair.session, 3)
         desk.relay.expect_moved(before, dropped_packets=1, unknown_peer_packets=1)
 
@@ -132,7 +136,7 @@ WINDOW = (
 
 def test_the_replay_window_is_128_wide_and_takes_each_number_once(desk: Desk, pair: Pair) -> None:
     """§4.6: the 17 steps (observed on the real relay), per direction."""
-    before = desk.relay.http.metrics()
+    before = desk.relay.counted()
     for number, _ in WINDOW:
         pair.client.forward(pair.session, number)
     passed = [number for number, passes in WINDOW if passes]
@@ -158,7 +162,7 @@ def test_more_than_the_hard_limit_does_not_get_through(desk: Desk, peer: RelayPe
     session = uuid4()
     for end, role in ((peer, "client"), (other_peer, "server")):
         desk.presented(end, session, role, slimit=1000, hlimit=1000)
-    before = desk.relay.http.metrics()
+    before = desk.relay.counted()
     sent = 0
     began = time.monotonic()
     while (elapsed_s := time.monotonic() - began) < 2.0:
@@ -166,6 +170,6 @@ def test_more_than_the_hard_limit_does_not_get_through(desk: Desk, peer: RelayPe
             sent += 1
             peer.send(packets.forward(session, sent, b"x" * (1000 - 28)))
         other_peer.receive(0.004)
-    moved = desk.relay.http.metrics().since(before)
+    moved = desk.relay.counted().since(before)
     assert 0.3 * sent <= moved["packets_forwarded"] <= 0.75 * sent
     assert moved["rate_limited_packets"] == moved["dropped_packets"] == moved["packets_rx"] - moved["packets_forwarded"]

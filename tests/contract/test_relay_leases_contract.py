@@ -49,7 +49,7 @@ def test_a_malformed_datagram_is_dropped_in_silence(
     desk: Desk, peer: RelayPeer, spoilt: Callable[[bytes], bytes]
 ) -> None:
     """§4.3 steps 0, 2 and 5: read and counted, invalid, no answer."""
-    before = desk.relay.http.metrics()
+    before = desk.relay.counted()
     datagram = spoilt(_header(uuid4(), packets.RENEW))
     peer.send(datagram)
     desk.relay.expect_moved(before, packets_rx=1, bytes_rx=len(datagram), dropped_packets=1, invalid_packets=1)
@@ -61,7 +61,7 @@ def test_the_limit_per_address_rejects_leases_and_drops_the_rest(stage: Stage, f
     relay = stage.relay(fake_master.base_url, "--ip-rate-limit-pps", "3")
     session = uuid4()
     with relay.peer() as peer:
-        before = relay.http.metrics()
+        before = relay.counted()
         for _ in range(3):
             assert peer.renew(session) == Reject.EXPIRED
         assert peer.renew(session) == Reject.RATE_LIMITED
@@ -85,7 +85,7 @@ def test_a_relay_at_its_threshold_sheds_new_sessions_only(stage: Stage, fake_mas
     first = uuid4()
     with relay.peer() as peer, relay.peer() as other:
         desk.presented(peer, first, "client")
-        before = relay.http.metrics()
+        before = relay.counted()
         assert other.asked(_header(uuid4())) == Reject.SESSION_FULL
         relay.expect_moved(before, dropped_packets=1, overload_shed_packets=1)
         desk.presented(other, first, "server")
@@ -100,7 +100,7 @@ def test_a_relay_for_no_sessions_is_full(stage: Stage, fake_master: FakeMaster) 
     desk = Desk(relay, fake_master, relay.relay_id)
     session = uuid4()
     with relay.peer() as peer:
-        before = relay.http.metrics()
+        before = relay.counted()
         assert peer.present(session, "client", desk.lease(session)) == Reject.SESSION_FULL
         relay.expect_moved(before, **DROPPED_AND_PRESENTED, session_full_rejects=1)
 
@@ -218,7 +218,7 @@ def test_a_footer_and_trailing_bytes_are_no_matter(desk: Desk, peer: RelayPeer) 
     session = uuid4()
     claims = json.dumps(desk.master.claims(desk.relay_id, session, "client")).encode()
     token = sign_payload(claims, desk.master.key, b"a footer")
-    before = desk.relay.http.metrics()
+    before = desk.relay.counted()
     assert isinstance(peer.asked(packets.present(session, "client", token) + b"and more"), Ack)
     desk.relay.expect_moved(before, **ACCEPTED)
 
@@ -230,7 +230,7 @@ def test_the_limit_per_identity_rejects_with_reason_6(stage: Stage, fake_master:
     with relay.peer() as peer:
         session = uuid4()
         token = desk.lease(session, subject="user_busy")
-        before = relay.http.metrics()
+        before = relay.counted()
         answers = [peer.present(session, "client", token) for _ in range(3)]
         assert [isinstance(answer, Ack) for answer in answers] == [True, True, False]
         assert answers[2] == Reject.RATE_LIMITED
@@ -248,7 +248,7 @@ def test_a_role_belongs_to_its_first_identity(desk: Desk, peer: RelayPeer, other
     """§4.4 last row: another identity in a taken role gets REJECT 2, counted as dropped only."""
     session = uuid4()
     desk.presented(peer, session, "client", subject="user_first")
-    before = desk.relay.http.metrics()
+    before = desk.relay.counted()
     answer = other_peer.present(session, "client", desk.lease(session, subject="user_other"))
     assert answer == Reject.INVALID_SIGNATURE
     desk.relay.expect_moved(before, **DROPPED_AND_PRESENTED)
@@ -281,7 +281,7 @@ def test_presenting_again_is_acked_and_extends_nothing(desk: Desk, peer: RelayPe
 
 def test_renewing_an_unknown_session_is_expired(desk: Desk, peer: RelayPeer) -> None:
     """§4.5: the only cheap way for a peer to learn that its session is gone."""
-    before = desk.relay.http.metrics()
+    before = desk.relay.counted()
     assert peer.renew(uuid4()) == Reject.EXPIRED
     desk.relay.expect_moved(before, lease_renew_packets=1, dropped_packets=1, session_not_found_packets=1)
 
@@ -297,7 +297,7 @@ def test_renewing_extends_for_both_and_only_for_peers(desk: Desk, peer: RelayPee
     assert renewed.expires_unix_ms >= first.expires_unix_ms + 100
     assert desk.presented(peer, session, "client").expires_unix_ms == pytest.approx(renewed.expires_unix_ms, abs=60)
     with desk.relay.peer() as stranger:
-        before = desk.relay.http.metrics()
+        before = desk.relay.counted()
         assert stranger.renew(session) == Reject.INVALID_SIGNATURE
         desk.relay.expect_moved(before, lease_renew_packets=1, dropped_packets=1, unknown_peer_packets=1)
 
@@ -324,7 +324,7 @@ def test_a_lapsed_session_is_expired_and_cannot_be_renewed(short_desk: Desk) -> 
         ack = short_desk.presented(peer, session, "client")
         short_desk.presented(other, session, "server")
         eventually(lambda: time.time() * 1000 > ack.expires_unix_ms + 20)
-        before = short_desk.relay.http.metrics()
+        before = short_desk.relay.counted()
         peer.forward(session, 1)
         assert peer.renew(session) == Reject.EXPIRED
         short_desk.relay.expect_moved(

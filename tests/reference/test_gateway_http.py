@@ -153,6 +153,22 @@ def test_health_says_so_when_the_database_cannot_be_written(tmp_path: Path) -> N
     played(tmp_path, play)
 
 
+def test_a_read_only_database_is_served_and_shown(tmp_path: Path) -> None:
+    """It starts, reads work, writes are 500s, health is 503 (D19)."""
+
+    async def fill(house: House) -> None:
+        await house.register("ann")
+
+    async def play(house: House) -> None:
+        await check_database(house.gateway)
+        assert (await house.get("/health")).json["status"] == "degraded"
+        login = await house.post("/auth/login", {"email": "ann@x.org", "password": PASSWORD})
+        assert refusal(login) == (500, "Session creation failed")
+
+    played(tmp_path, fill)
+    played(tmp_path, play, database_url=f"sqlite://{tmp_path / 'gateway.db'}?mode=ro")
+
+
 def test_the_global_limiter_counts_by_route_and_address_and_spares_the_status_routes(tmp_path: Path) -> None:
     """Two of a kind pass, the third does not, other kinds do."""
 

@@ -202,6 +202,8 @@ def test_details_never_quote_what_was_sent() -> None:
         '{"type":"Offer","payload":{"target_username":"bob"}}',
         '{"type":"Error","payload":{}}',
         '{"type":"Unheard","payload":{}}',
+        '{"type":"Bound","payload":{}}',
+        '{"type":"RELAY_CREDENTIALS","payload":{"token":"x","addr":"y","session_id":"z"}}',
     ],
 )
 def test_another_dialect_is_not_understood(text: str) -> None:

@@ -215,7 +215,6 @@ def test_what_is_wrong_with_a_bound_sockets_message_is_said_and_it_stays(tmp_pat
             ("REQUEST_RELAY", {"target_username": "ann"}, "Invalid target username"),
             ("REQUEST_RELAY", {"target_username": "bob"}, "Target user 'bob' is not connected"),
             ("Error", {"message": "x"}, "Unsupported client message type"),
-            ("Bound", {}, "Unsupported client message type"),
         ):
             await say(ann, tag, **payload)
             assert await error_heard(ann) == error

@@ -84,7 +84,7 @@ def test_a_public_address_needs_permission_and_a_second_one_outside_a_container(
         ({"WAVRY_MASTER_ALLOWED_ORIGINS": "http://else"}, False, False, True),
     ],
 )
-def test_the_origin_matrix(environment: dict[str, str], none: bool, listed: bool, other: bool) -> None:
+def test_the_origin_matrix(environment: dict[str, Any], none: bool, listed: bool, other: bool) -> None:
     """A present Origin must be listed even where none is required; CORS settings do not relax it (§2.10)."""
     origins = read(**environment).origins
     assert origins.may_open(None) is none

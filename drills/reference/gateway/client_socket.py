@@ -14,6 +14,7 @@ from contextlib import suppress
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from drills.reference.gateway import accounts, dialect, rules
+from drills.reference.gateway.binding import shown
 from drills.reference.gateway.database import StoreError
 from drills.reference.gateway.dialect import Bind, Forward, Message, RequestRelay, ServerOnly
 from drills.reference.gateway.gateway import Gateway
@@ -42,10 +43,12 @@ class Socket:
         self._connection = connection
         self._transport = transport
         self._ip = ip
+        self._peer = shown(*(transport.get_extra_info("peername") or (ip, 0))[:2])
         self._outbox: asyncio.Queue[str] = asyncio.Queue(OUTBOX_MAX)
         self._ending = asyncio.Event()
         self._going_away = False
         self._messages = Limiter(MESSAGES)
+        gateway.log.tell(f"client connecting from {self._peer}", part="signal")
         times = gateway.socket_times
         self._pulse = Pulse(times.ping_s, times.pong_s, gateway.clock.monotonic())
 
@@ -118,7 +121,7 @@ class Socket:
             now = self._gateway.clock.monotonic()
             act = self._pulse.act(now)
             if act is Act.DROP:
-                self._gateway.log.warn(f"no pong from {self._ip}, dropping its socket", part="signal")
+                self._gateway.log.warn(f"no pong from {self._peer}, dropping its socket", part="signal")
                 self._transport.abort()
                 return
             if act is Act.PING:
@@ -150,8 +153,8 @@ class Socket:
         elif frame.type is WSMsgType.TEXT:
             try:
                 said = dialect.message(frame.data)
-            except (dialect.NotJson, dialect.WrongShape):
-                self._gateway.log.warn(f"invalid JSON from {self._ip}", part="signal")
+            except (dialect.NotJson, dialect.WrongShape) as problem:
+                self._gateway.log.warn(f"invalid JSON from {self._peer}: {problem}", part="signal")
                 raise Ends("Invalid JSON") from None
             await self._obey(said)
 
@@ -184,7 +187,7 @@ class Socket:
         try:
             holder = await gateway.database.read(lambda db: accounts.holder(db, hashed, now))
         except StoreError as problem:
-            gateway.log.warn(f"token lookup failed for {self._ip}: {problem}", part="signal")
+            gateway.log.warn(f"token lookup failed for {self._peer}: {problem}", part="signal")
             raise Ends("Token lookup failed") from problem
         if holder is None:
             raise Ends("Invalid Token")

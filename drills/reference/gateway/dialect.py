@@ -5,6 +5,7 @@ Wavry's other programs speak a different, flat one (contract §11); its messages
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 
 from drills.reference.gateway import rules
@@ -30,7 +31,7 @@ FORWARDED = {
     "Answer": Kind("sdp", rules.SDP_BYTES_MAX, "ANSWER"),
     "Candidate": Kind("candidate", rules.CANDIDATE_BYTES_MAX, "CANDIDATE"),
 }
-SERVER_ONLY = {"RELAY_CREDENTIALS": ("token", "addr", "session_id"), "Error": ("message",), "Bound": ()}
+SERVER_ONLY = {"RELAY_CREDENTIALS": ("token", "addr", "session_id"), "Error": ("message",)}
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def message(text: str) -> Message:
     """One client message; NotJson or WrongShape when it is none."""
     fields = decoded(text.encode(), trailing_ignored=False)
     tag = fields.text("type")
-    if tag == "Bound":
+    if tag == "Bound" and fields.get("payload") is None:
         return ServerOnly(tag)
     return tagged(tag, fields.nested("payload"))
 
@@ -96,9 +97,20 @@ def tagged(tag: str, payload: Fields) -> Message:
     if tag in FORWARDED:
         target = rules.ascii_lower(payload.text("target_username"))
         return Forward(tag, target, payload.text(FORWARDED[tag].field))
-    for name in SERVER_ONLY.get(tag, ("a known type",)):
+    if tag not in SERVER_ONLY:
+        raise WrongShape("unknown or misshapen type")
+    for name in SERVER_ONLY[tag]:
         payload.text(name)
+    if tag == "RELAY_CREDENTIALS":
+        _refuse_other_than_uuid(payload.text("session_id"))
     return ServerOnly(tag)
+
+
+def _refuse_other_than_uuid(text: str) -> None:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        raise WrongShape("session_id: expected a UUID") from None
 
 
 def forwarded(tag: str, sender: str, content: str) -> str:

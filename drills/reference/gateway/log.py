@@ -7,6 +7,7 @@ Tokens, passwords and keys are never given to it, and neither are e-mail address
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -41,4 +42,6 @@ class Log:
         moment = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
         target = f"{TARGET}::{part}" if part else TARGET
         shown = "".join(f" {name}={value}" for name, value in fields.items())
-        print(f"{moment}Z {level:>5} {target}: {message}{shown}", file=self._stream, flush=True)
+        # a full disk or a reader that has gone must not turn into failed requests
+        with suppress(OSError):
+            print(f"{moment}Z {level:>5} {target}: {message}{shown}", file=self._stream, flush=True)

@@ -32,7 +32,10 @@ async def ws(request: web.Request) -> web.StreamResponse:
     except NoPlace as refusal:
         return web.Response(status=refusal.status)
     try:
+        await connection.prepare(request)
         await _serve(request, connection, ip)
+    except ConnectionError:
+        return web.Response(status=400)  # gone before or while the upgrade was written; nobody reads this
     finally:
         gateway.switchboard.free_place(ip)
     return connection
@@ -40,17 +43,16 @@ async def ws(request: web.Request) -> web.StreamResponse:
 
 async def _serve(request: web.Request, connection: web.WebSocketResponse, ip: str) -> None:
     gateway = request.app[GATEWAY]
-    await connection.prepare(request)
     if request.transport is None:
-        return  # gone before the upgrade was written
+        return  # gone since the upgrade was written
     socket = Socket(gateway, connection, request.transport, ip)
     gateway.switchboard.enter(socket)
-    gateway.log.tell(f"client connecting from {ip}", part="signal")
     try:
         await socket.run()
     finally:
         gateway.switchboard.leave(socket)
-        gateway.log.tell(f"client disconnected: {socket.holder.username if socket.holder else ip}", part="signal")
+        if socket.holder is not None:
+            gateway.log.tell(f"client disconnected: {socket.holder.username}", part="signal")
 
 
 def origin_ok(origin: str | None, settings: Settings) -> bool:
