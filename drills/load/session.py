@@ -18,7 +18,10 @@ from drills.record import Journal
 
 SILENCE_S = 2.0  # hearing nothing for this long, a good client asks with a RENEW (contract-master-relay §4.9)
 WATCH_S = 0.05
-RELEASES_MAX = 4  # new leases for one session before it gives up
+RETRY_S = 0.5
+RELEASES_MAX = 4  # unplanned new leases for one session before it gives up
+TOLD_MAX = 3  # how often a session that is told to leave a relay tries to land elsewhere
+SETUP_S = 5.0  # a set-up slower than this is given up (handshake abort in operations-facts §2.2)
 
 
 @dataclass
@@ -30,6 +33,7 @@ class Live:
     worker: int
     told_to_leave: set[str] = field(default_factory=set)  # relay ids
     sessions: dict[int, Session] = field(default_factory=dict)
+    setting_up: dict[int, Session] = field(default_factory=dict)
     next_index: int = 0
     on_measured: Callable[[str, float, str | None], None] = lambda name, ms, problem: None
 
@@ -53,12 +57,22 @@ class Session:
     def set_up(self, *, log_in: bool) -> bool:
         """From login (for a visit) to the first packet each way; False where a step failed, which is written down."""
         began = time.monotonic_ns()
+        self.live.setting_up[self.index] = self
         step, reason = "", ""
         try:
             self._steps(log_in)
+            late_s = (time.monotonic_ns() - self.intended_ns) / 1e9
+            if late_s > SETUP_S:
+                raise SetupFailed("time", f"up after {late_s:.1f} s, {SETUP_S:g} s are allowed")
         except SetupFailed as error:
             step, reason = error.step, error.reason
             self._close_media()
+        finally:
+            self.live.setting_up.pop(self.index, None)
+        self._write_setup(began, step, reason, log_in)
+        return not step
+
+    def _write_setup(self, began: int, step: str, reason: str, log_in: bool) -> None:
         ended = time.monotonic_ns()
         lease = self.pair.lease
         self._write_handshakes("setup")
@@ -68,7 +82,10 @@ class Session:
             relay_id=lease.relay_id if lease and not step else None,
         )  # fmt: skip
         self.live.on_measured("set-up", (ended - began) / 1e6, f"{step}: {reason}" if step else None)
-        return not step
+
+    def write_unfinished(self) -> None:
+        """The run ends while this set-up hangs: an attempt without an outcome must not vanish from the record."""
+        self._write_setup(self.intended_ns, "unfinished", "the run ended before it came up or failed", False)
 
     def _steps(self, log_in: bool) -> None:
         pair, settings = self.pair, self.pair.settings
@@ -118,24 +135,25 @@ class Session:
         planned_ns = time.monotonic_ns() + int(length_s * 1e9)
         renew_at = time.monotonic() + self.pair.settings.renew_every_s
         problem = ""
-        releases = 0
+        taken = {"told": 0, "unplanned": 0}
         try:
             while (now := time.monotonic_ns()) < planned_ns and not problem:
                 gevent.sleep(min(WATCH_S, (planned_ns - now) / 1e9))
-                cause = self._trouble()
+                cause = self._trouble(told_may_move=taken["told"] < TOLD_MAX)
                 if not cause and time.monotonic() > renew_at:
                     renew_at = time.monotonic() + self.pair.settings.renew_every_s
                     cause = self._renewed()
                 if cause:
-                    releases += 1
-                    problem = self._new_lease(cause) if releases <= RELEASES_MAX else "too many new leases"
+                    taken["told" if cause == "told" else "unplanned"] += 1
+                    self._new_lease(cause)
+                    problem = "too many new leases" if taken["unplanned"] > RELEASES_MAX else ""
         finally:
             self._end(planned=not problem, problem=problem, planned_ns=planned_ns)
 
-    def _trouble(self) -> str:
+    def _trouble(self, *, told_may_move: bool) -> str:
         """Why this session needs a new lease now: told, silence or reject; empty while all is well."""
         assert self.media and self.pair.lease
-        if self.pair.lease.relay_id in self.live.told_to_leave:
+        if told_may_move and self.pair.lease.relay_id in self.live.told_to_leave:
             return "told"
         now = time.monotonic_ns()
         heard = min(self.media.client.last_received_ns, self.media.host.last_received_ns)
@@ -155,8 +173,8 @@ class Session:
         self.live.journal.write("session.renewed", session=self.index, outcome=outcome)
         return "" if outcome == "ack" else outcome
 
-    def _new_lease(self, cause: str) -> str:
-        """Ask for, present and use another lease; what stands in the way, or empty."""
+    def _new_lease(self, cause: str) -> None:
+        """Ask for, present and use another lease; without success a good client tries again, not at once."""
         left = self.pair.lease.relay_id if self.pair.lease else None
         began = time.monotonic_ns()
         problem = ""
@@ -171,10 +189,8 @@ class Session:
             "session.released", session=self.index, cause=cause, left=left, began_ns=began,
             relay_id=lease.relay_id if lease and not problem else None, ok=not problem, reason=problem,
         )  # fmt: skip
-        if problem and cause != "told":
-            gevent.sleep(0.5)  # a good client tries again, not at once
-            return ""
-        return ""
+        if problem:
+            gevent.sleep(RETRY_S)
 
     def _end(self, *, planned: bool, problem: str, planned_ns: int) -> None:
         assert self.media

@@ -43,6 +43,10 @@ class Visits:
         if per_s > 0:
             gevent.spawn(self._run, self._generation, 1.0 / per_s, first_after_s)
 
+    def left(self) -> list[int]:
+        """The intended starts of visits that nobody was free to make."""
+        return [self.due.get_nowait() for _ in range(self.due.qsize())]
+
     def _run(self, generation: int, interval_s: float, first_after_s: float) -> None:
         due = time.monotonic() + first_after_s
         while True:

@@ -27,7 +27,7 @@ from drills.load.users import USER_CLASSES, ResidentPair, VisitingPair, Visits, 
 from drills.record import Journal
 
 SECOND_S = 1.0
-STOP_WAIT_S = 4.0
+STOP_WAIT_S = 6.5  # a set-up takes 5 s at most, then it is given up
 NICE = -10
 
 
@@ -105,8 +105,12 @@ def _finish(runner: Any) -> None:
     World.visits.plan(0, 0)
     live = World.live
     until = time.monotonic() + STOP_WAIT_S
-    while any(session.kind == "visit" for session in live.sessions.values()) and time.monotonic() < until:
+    while _unfinished(live) and time.monotonic() < until:
         gevent.sleep(0.05)
+    for intended_ns in World.visits.left():
+        live.journal.write("visit.unstarted", worker=World.worker, intended_ns=intended_ns)
+    for session in list(live.setting_up.values()):
+        session.write_unfinished()
     for session in list(live.sessions.values()):
         if session.media:
             session.media.flowing = False
@@ -118,6 +122,11 @@ def _finish(runner: Any) -> None:
     live.journal.write("generator.finished", worker=World.worker, rows=World.samples.rows, skipped=live.pump.skipped,
                        late=World.samples.late)  # fmt: skip
     runner.send_message("drill.finished", {"worker": World.worker})
+
+
+def _unfinished(live: Live) -> bool:
+    """Whether a visit is still there or a set-up still under way."""
+    return bool(live.setting_up) or any(session.kind == "visit" for session in live.sessions.values())
 
 
 def _note_error(user_instance: Any, exception: BaseException, tb: Any, **_: Any) -> None:

@@ -13,10 +13,11 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-_TERM = r"(?:\d+(?:\.\d+)?)\s*(?:ms|s|min|heartbeats?)"
-PATTERN = rf"^\s*{_TERM}(?:\s*\+\s*{_TERM})*\s*$"
+_TERM = r"[0-9]{1,6}(?:\.[0-9]{1,6})? *(?:ms|s|min|heartbeats?)"
+PATTERN = rf"^{_TERM}(?: *\+ *{_TERM}){{0,3}}$"
 _UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0}
 EXPECTED = "a duration such as '500 ms', '10 s' or '6 heartbeats + 5 s'"
+JSON_SCHEMA = {"type": "string", "pattern": PATTERN, "examples": ["10 s", "6 heartbeats + 5 s"]}
 SECONDS_MAX = 3600.0  # no rehearsal of ours takes an hour; a larger number is a slip of the pen
 
 
@@ -29,17 +30,19 @@ class Duration:
 
     @classmethod
     def parse(cls, text: Any) -> Duration:
-        """Read the grammar above; anything else raises ValueError."""
-        if not isinstance(text, str) or not re.match(PATTERN, text):
+        """Read the grammar above; anything else raises ValueError, a length of nothing too."""
+        if not isinstance(text, str) or not re.fullmatch(PATTERN, text):
             raise ValueError(f"expected {EXPECTED}")
         seconds = heartbeats = 0.0
-        for number, unit in re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]+)", text):
+        for number, unit in re.findall(r"([0-9.]+) *([a-z]+)", text):
             if unit.startswith("heartbeat"):
                 heartbeats += float(number)
             else:
                 seconds += float(number) * _UNITS_S[unit]
         if seconds > SECONDS_MAX or heartbeats > SECONDS_MAX:
             raise ValueError(f"expected at most {SECONDS_MAX:.0f} seconds or heartbeats")
+        if not seconds + heartbeats > 0:
+            raise ValueError("expected a duration above zero")
         return cls(seconds, heartbeats)
 
     def in_s(self, heartbeat_s: float) -> float:
@@ -63,4 +66,4 @@ class Duration:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "pattern": PATTERN, "examples": ["10 s", "6 heartbeats + 5 s"]}
+        return dict(JSON_SCHEMA)

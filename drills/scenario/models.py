@@ -10,21 +10,48 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema, field_validator
 
+from drills.scenario import durations
 from drills.scenario.durations import Duration
 
 WINDOWS = ("calm", "fault", "recovery")
 Window = Literal["calm", "fault", "recovery"]
 SUITES = ("monthly", "prerelease", "daily")
 TIERS = ("dev", "stage", "prod")
-Why = Annotated[str, Field(min_length=8, description="where this number comes from")]
+SAMPLES_MAX = 1_000_000_000  # more than any record of ours holds
+Why = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=8), Field(description="where this number comes from")
+]
+
+
+def _limit(value: object) -> object:
+    """A limit as it may be written; raises ValueError in one sentence, where a union would answer for each branch."""
+    if value == "tier" or isinstance(value, Duration):
+        return value
+    if isinstance(value, str):
+        try:
+            return Duration.parse(value)
+        except ValueError as error:
+            raise ValueError(f"`tier`, a number, or {str(error).removeprefix('expected ')}") from None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise ValueError("a finite number that is at least 0, a duration, or `tier`")
+    return float(value)
+
+
+Limit = Annotated[
+    Duration | float | Literal["tier"],
+    PlainValidator(_limit),
+    WithJsonSchema({"anyOf": [{"const": "tier"}, {"type": "number", "minimum": 0}, durations.JSON_SCHEMA]}),
+]
 
 
 class Strict(BaseModel):
     """Frozen, and a key that is not understood is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
 
 
 class LengthRange(Strict):
@@ -38,12 +65,12 @@ class Load(Strict):
     """The traffic of a drill (design §4)."""
 
     resident: Annotated[int, Field(ge=1, le=500, description="sessions that are always there")]
-    resident_length: LengthRange
+    resident_length: Annotated[LengthRange, Field(description="planned lengths of resident sessions")]
     visits_per_window: Annotated[int, Field(ge=0, le=20000, description="short sessions started in each window")]
-    visit_length: Duration
+    visit_length: Annotated[Duration, Field(description="how long a visit lasts")]
     inputs_per_s: Annotated[int, Field(ge=1, le=240)] = 60
     frames_per_s: Annotated[int, Field(ge=1, le=240)] = 60
-    renew_every: Duration
+    renew_every: Annotated[Duration, Field(description="how often an end takes a new lease")]
     direct_path: Annotated[Literal["closed"], Field(description="the direct path is not on stage yet")]
     workers: Annotated[int, Field(ge=1, le=16, description="Locust worker processes")] = 2
 
@@ -51,9 +78,9 @@ class Load(Strict):
 class TierLimits(Strict):
     """One limit for each tier."""
 
-    dev: Annotated[float, Field(gt=0)]
-    stage: Annotated[float, Field(gt=0)]
-    prod: Annotated[float, Field(gt=0)]
+    dev: Annotated[float, Field(gt=0, le=60000)]
+    stage: Annotated[float, Field(gt=0, le=60000)]
+    prod: Annotated[float, Field(gt=0, le=60000)]
 
     def of(self, tier: str) -> float:
         """The limit in force in a tier."""
@@ -80,8 +107,8 @@ class ObjectiveSpec(Strict):
 
     claim: str
     windows: Annotated[tuple[Window, ...], Field(min_length=1)]
-    limit: Duration | Annotated[float, Field(ge=0)] | Literal["tier"]
-    samples_min: Annotated[int, Field(ge=1)]
+    limit: Annotated[Limit, Field(description="a number, a duration, or `tier`: the tier's own limit in tiers.yaml")]
+    samples_min: Annotated[int, Field(ge=1, le=SAMPLES_MAX, description="the least evidence accepted")]
     why: Why
 
     @field_validator("windows", mode="before")

@@ -92,7 +92,9 @@ class Problems:
             model = _model_at(kind, before)
             if problem["type"] == "extra_forbidden":
                 keys = [*also, *_keys(model)] if not before else _keys(model)
-                self.add(where, problem["input"], f"no such key here; the keys are {', '.join(keys) or 'none'}")
+                self.add(
+                    where, problem["input"], "no such key here" + (f"; the keys are {', '.join(keys)}" if keys else "")
+                )
             elif problem["type"] == "missing":
                 self.missing(where)
             elif problem["type"] in ("model_type", "model_attributes_type"):
@@ -119,6 +121,6 @@ def _model_at(kind: type[BaseModel] | None, location: list[Any]) -> type[BaseMod
     """The model that a location inside ``kind`` is read as, None where it is not one."""
     for part in location:
         found = kind.model_fields.get(str(part)) if kind else None
-        annotation = found.annotation if found else None
-        kind = annotation if isinstance(annotation, type) and hasattr(annotation, "model_fields") else None
+        annotation: Any = found.annotation if found else None
+        kind = annotation if hasattr(annotation, "model_fields") else None
     return kind

@@ -13,7 +13,7 @@ import stat
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -50,7 +50,7 @@ class _StrictLoader(yaml.SafeLoader):
     """The safe loader, less what a drill must not contain; scalars as YAML 1.2 has them."""
 
     aliases_allowed = False
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # filled below, in place of YAML 1.1's
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's; filled below, in place of YAML 1.1's
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -66,7 +66,7 @@ class _StrictLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Count nesting and size, and refuse aliases and tags before PyYAML follows them."""
-        event = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         line = event.start_mark.line + 1
         is_alias = isinstance(event, yaml.AliasEvent)
         self._nodes += self._expanded(event.anchor, line) if is_alias else 1

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from drills.errors import BadInput
-from drills.objectives import CLAIMS
+from drills.objectives import CLAIMS, Shape
 from drills.scenario import strict_yaml
 from drills.scenario.models import TIERS, Strict, Why
+from drills.scenario.problems import Problems, joined
+from drills.scenario.reading import read_part
+
+STRICTER_ABOVE = (Shape.RATIO_MIN, Shape.COUNT_MIN)  # a higher limit asks for more; everywhere else a lower one does
 
 
 class IndicatorLimits(Strict):
@@ -29,27 +33,42 @@ class Tiers(Strict):
 
 def load_tiers(path: Path) -> Tiers:
     """The limits in ``path``; raises BadInput with every problem found."""
-    raw = strict_yaml.load(path)
+    document = strict_yaml.read(path)
+    problems = Problems(path, [*document.problems])
+    raw = document.data
     if not isinstance(raw, dict) or set(raw) != {"tiers"}:
-        raise BadInput(f"{path}: found {raw!r:.80}, expected the one key `tiers`")
-    try:
-        tiers = TypeAdapter(Tiers).validate_python(raw["tiers"])
-    except ValidationError as error:
-        lines = (f"{path}: tiers.{'.'.join(map(str, p['loc']))}: found {p['input']!r:.80}, expected {p['msg']}"
-                 for p in error.errors())  # fmt: skip
-        raise BadInput(*lines) from None
-    problems = [
-        f"{path}: tiers.indicators.{name}.limits: found {sorted(row.limits)}, expected {', '.join(TIERS)}"
-        for name, row in tiers.indicators.items()
-        if set(row.limits) != set(TIERS)
-    ]
-    problems += [
-        f"{path}: tiers.indicators.{name}: found {name!r}, expected one of the claims {', '.join(CLAIMS)}"
-        for name in tiers.indicators
-        if name not in CLAIMS
-    ]
-    if set(tiers.evidence) != set(TIERS):
-        problems.append(f"{path}: tiers.evidence: found {sorted(tiers.evidence)}, expected {', '.join(TIERS)}")
-    if problems:
-        raise BadInput(*problems)
+        problems.add("the whole file", raw, "the one key `tiers`")
+        raise BadInput(*problems.lines)
+    tiers = read_part(problems, "tiers", Tiers, raw["tiers"])
+    if tiers:
+        _each_tier(problems, "tiers.evidence", tiers.evidence)
+        for name, row in tiers.indicators.items():
+            _indicator(problems, joined("tiers.indicators", name), name, row)
+    if problems.lines or tiers is None:
+        raise BadInput(*problems.lines)
     return tiers
+
+
+def _each_tier(problems: Problems, path: str, by_tier: object) -> bool:
+    """Whether every tier has its number, and nothing else has."""
+    keys = list(by_tier) if isinstance(by_tier, dict) else []
+    if set(keys) != set(TIERS):
+        problems.add(path, keys, f"each of {', '.join(TIERS)}")
+    return set(keys) == set(TIERS)
+
+
+def _indicator(problems: Problems, path: str, name: str, row: IndicatorLimits) -> None:
+    claim = CLAIMS.get(name)
+    if claim is None:
+        problems.add(path, name, f"one of the claims {', '.join(CLAIMS)}")
+    if not _each_tier(problems, f"{path}.limits", row.limits) or claim is None:
+        return
+    if claim.shape in (Shape.RATIO_MAX, Shape.RATIO_MIN):
+        for tier in TIERS:
+            if row.limits[tier] > 1:
+                problems.add(f"{path}.limits.{tier}", row.limits[tier], "a ratio from 0 to 1")
+    in_order = [row.limits[tier] for tier in TIERS]
+    if in_order != sorted(in_order, reverse=claim.shape not in STRICTER_ABOVE):
+        problems.add(
+            f"{path}.limits", in_order, "limits that are no looser in stage than in dev, and in prod than in stage"
+        )

@@ -8,13 +8,14 @@ per service the keys of ``SERVICE_KEYS``; a command as a list; an environment as
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from drills.errors import BadInput
 from drills.scenario import strict_yaml
+from drills.scenario.problems import Problems, joined
 
 TOP_KEYS = {"name", "services", "volumes", "networks", "x-proxies"}
 # Those the process stage acts on come first; the rest belong to containers and are Compose's business.
@@ -22,8 +23,9 @@ SERVICE_KEYS = {"command", "environment", "volumes"} | {
     "image", "restart", "stop_signal", "stop_grace_period", "read_only", "cap_drop", "cap_add", "security_opt",
     "tmpfs", "networks", "labels", "healthcheck", "depends_on", "user", "profiles",
 }  # fmt: skip
-_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+):-([^}]*)\}")
-_DOLLAR = re.compile(r"\$")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+):-([^}$]*)\}")
+_ADDRESS = re.compile(r"\$\{DRILLS_ADDRESS_([A-Z0-9_]+):-[^}$]*\}:([0-9]+)")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")  # a service's name becomes a folder and part of a variable
 KINDS = {"wavry-gateway": "gateway", "wavry-master": "master", "wavry-relay": "relay", "toxiproxy-server": "toxiproxy"}
 
 
@@ -55,6 +57,18 @@ class Compose:
     services: Mapping[str, ServicePlan]
     proxies: Mapping[str, ProxyPlan]
 
+    def joined_by(self, proxy: str) -> tuple[str, ...]:
+        """The services that a proxy stands between: who is behind it, and whoever is configured to dial it."""
+        plan = self.proxies[proxy]
+        behind = {name for name, _ in _addresses(plan.upstream)}
+        door = set(_addresses(plan.listen))
+        return tuple(
+            name
+            for name, service in self.services.items()
+            if service.kind != "toxiproxy"
+            and (name in behind or door & {pair for text in _texts(service) for pair in _addresses(text)})
+        )
+
 
 def interpolate(text: str, variables: Mapping[str, str]) -> str:
     """``${NAME:-default}`` replaced as Compose does; an empty value counts as unset, as the ``:-`` form has it."""
@@ -63,48 +77,109 @@ def interpolate(text: str, variables: Mapping[str, str]) -> str:
 
 def load_compose(path: Path) -> Compose:
     """The services and proxies in ``path``; raises BadInput with every problem found."""
-    raw = strict_yaml.load(path, aliases=True)
-    if not isinstance(raw, dict) or not isinstance(raw.get("services"), dict):
-        raise BadInput(f"{path}: services: found nothing usable, expected a mapping of services")
-    problems = [f"{path}: {key}: found {key!r}, expected one of {', '.join(sorted(TOP_KEYS))}"
-                for key in raw if key not in TOP_KEYS]  # fmt: skip
-    services = {name: _service(path, name, spec, problems) for name, spec in raw["services"].items()}
-    proxies = {name: _proxy(path, name, spec, problems) for name, spec in (raw.get("x-proxies") or {}).items()}
-    if problems:
-        raise BadInput(*problems)
+    document = strict_yaml.read(path, aliases=True)
+    raw = document.data
+    problems = Problems(path, [*document.problems])
+    if not isinstance(raw, dict) or not isinstance(raw.get("services"), dict) or not raw["services"]:
+        problems.add("services", raw.get("services") if isinstance(raw, dict) else raw, "a mapping of services")
+        raise BadInput(*problems.lines)
+    _check_keys(problems, "", raw, TOP_KEYS)
+    _check_variables(problems, raw)
+    services = {name: _service(problems, name, spec) for name, spec in raw["services"].items()}
+    proxies = _proxies(problems, raw.get("x-proxies", {}), services)
+    if problems.lines:
+        raise BadInput(*problems.lines)
     return Compose(path, services, proxies)
 
 
-def _service(path: Path, name: str, spec: Any, problems: list[str]) -> ServicePlan:
-    where = f"{path}: services.{name}"
-    spec = spec if isinstance(spec, dict) else {}
-    problems += [f"{where}.{key}: found {key!r}, expected one of {', '.join(sorted(SERVICE_KEYS))}"
-                 for key in spec if key not in SERVICE_KEYS]  # fmt: skip
-    command, environment, volumes = spec.get("command"), spec.get("environment", {}), spec.get("volumes", [])
-    if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
-        problems.append(f"{where}.command: found {command!r}, expected a list of words")
-        command = ["wavry-gateway"]
-    if not isinstance(environment, dict) or not all(isinstance(value, str) for value in environment.values()):
-        problems.append(f"{where}.environment: found {type(environment).__name__}, expected a mapping of text to text")
-        environment = {}
-    if not isinstance(volumes, list) or not all(isinstance(volume, str) for volume in volumes):
-        problems.append(f"{where}.volumes: found {volumes!r}, expected a list of name:path")
-        volumes = []
-    if command[0] not in KINDS:
-        problems.append(f"{where}.command[0]: found {command[0]!r}, expected one of {', '.join(KINDS)}")
-    for text in [*command, *environment.values(), *volumes]:
-        _check_variables(where, text, problems)
-    paths = tuple(volume.split(":", 1)[1] for volume in volumes if ":" in volume)
-    return ServicePlan(name, KINDS.get(command[0], "gateway"), tuple(command), dict(environment), paths)
+def _texts(service: ServicePlan) -> list[str]:
+    return [*service.command, *service.environment.values()]
 
 
-def _proxy(path: Path, name: str, spec: Any, problems: list[str]) -> ProxyPlan:
-    if not isinstance(spec, dict) or set(spec) != {"listen", "upstream"}:
-        problems.append(f"{path}: x-proxies.{name}: found {spec!r}, expected listen and upstream")
-        return ProxyPlan(name, "", "")
-    return ProxyPlan(name, str(spec["listen"]), str(spec["upstream"]))
+def _addresses(text: str) -> list[tuple[str, str]]:
+    """Every service and port that a text names by ``${DRILLS_ADDRESS_…:-…}:port``."""
+    return [(name.lower(), port) for name, port in _ADDRESS.findall(text)]
 
 
-def _check_variables(where: str, text: str, problems: list[str]) -> None:
-    if _DOLLAR.search(_VARIABLE.sub("", text)):
-        problems.append(f"{where}: found {text!r:.80}, expected variables only as ${{NAME:-default}}")
+def _check_keys(problems: Problems, path: str, raw: dict[str, Any], keys: set[str]) -> None:
+    for key in raw:
+        if key not in keys:
+            problems.add(joined(path, key), raw[key], f"no such key here; the keys are {', '.join(sorted(keys))}")
+
+
+def _check_variables(problems: Problems, raw: Any) -> None:
+    for where, text in _strings("", raw):
+        if "$" in _VARIABLE.sub("", text):
+            problems.add(where, text, "variables only as ${NAME:-default}")
+
+
+def _strings(path: str, raw: Any) -> Iterator[tuple[str, str]]:
+    """Every text in the file with its path; what aliases share comes as often as it is used (their sum is bounded)."""
+    if isinstance(raw, str):
+        yield path, raw
+    for part, value in raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ():
+        yield from _strings(joined(path, part), value)
+
+
+def _service(problems: Problems, name: str, raw: Any) -> ServicePlan:
+    where = joined("services", name)
+    if not _NAME.fullmatch(name):
+        problems.add(where, name, "a name of lower-case letters, digits and underscores")
+    if not isinstance(raw, dict):
+        problems.add(where, raw, "a mapping")
+        return ServicePlan(name, "gateway", (), {}, ())
+    _check_keys(problems, where, raw, SERVICE_KEYS)
+    command = _words(problems, f"{where}.command", raw.get("command"), "a list of words")
+    if command and command[0] not in KINDS:
+        problems.add(f"{where}.command[0]", command[0], f"one of {', '.join(KINDS)}")
+    volumes = _words(problems, f"{where}.volumes", raw["volumes"], "a list of name:path") if "volumes" in raw else []
+    for index, volume in enumerate(volumes):
+        if ":" not in volume:
+            problems.add(f"{where}.volumes[{index}]", volume, "name:path")
+    kind = KINDS.get(command[0], "gateway") if command else "gateway"
+    environment = _environment(problems, f"{where}.environment", raw.get("environment", {}))
+    return ServicePlan(name, kind, tuple(command), environment, tuple(volume.partition(":")[2] for volume in volumes))
+
+
+def _words(problems: Problems, path: str, raw: Any, expected: str) -> list[str]:
+    if isinstance(raw, list) and raw and all(isinstance(word, str) for word in raw):
+        return raw
+    problems.add(path, raw, expected)
+    return []
+
+
+def _environment(problems: Problems, path: str, raw: Any) -> dict[str, str]:
+    if not isinstance(raw, dict):
+        problems.add(path, raw, "a mapping of text to text")
+        return {}
+    for key, value in raw.items():
+        if not isinstance(value, str):
+            problems.add(joined(path, key), value, "text (in quotes, if it looks like something else)")
+    return {key: value for key, value in raw.items() if isinstance(value, str)}
+
+
+def _proxies(problems: Problems, raw: Any, services: Mapping[str, ServicePlan]) -> dict[str, ProxyPlan]:
+    if not isinstance(raw, dict):
+        problems.add("x-proxies", raw, "a mapping of proxies")
+        return {}
+    proxies: dict[str, ProxyPlan] = {}
+    doors: dict[str, str] = {}
+    for name, spec in raw.items():
+        where = joined("x-proxies", name)
+        if not isinstance(spec, dict) or set(spec) != {"listen", "upstream"}:
+            problems.add(where, spec, "listen and upstream")
+            continue
+        for key, text in spec.items():
+            _check_address(problems, f"{where}.{key}", text, services)
+        door = str(spec["listen"])
+        if door in doors:
+            problems.add(f"{where}.listen", door, f"an address that {doors[door]} does not listen on")
+        doors.setdefault(door, name)
+        proxies[name] = ProxyPlan(name, door, str(spec["upstream"]))
+    return proxies
+
+
+def _check_address(problems: Problems, path: str, text: Any, services: Mapping[str, ServicePlan]) -> None:
+    found = _ADDRESS.fullmatch(text) if isinstance(text, str) else None
+    if found is None or found[1].lower() not in services:
+        problems.add(path, text, "${DRILLS_ADDRESS_<SERVICE>:-…}:port with a service of this file")

@@ -1,8 +1,9 @@
 """HTTP calls with one bound each, over kept-alive connections, never through a proxy of the environment.
 
-Why not ``requests``: its time-outs are per read, so a slow drip has no end, and it costs three times the
-CPU of this. Nothing is ever tried a second time: a drill must see the failure. A connection found closed
-before a request is sent is replaced; one that breaks during a request is an Unreachable.
+Why not ``requests``: its time-outs are per read, so a slow drip has no end, and it costs two to five times
+the CPU of this (measured on GET /health, over fresh and over kept connections). Nothing is ever tried a
+second time: a drill must see the failure. A connection found closed before a request is sent is replaced;
+one that breaks during a request is an Unreachable.
 
 Safe to share between threads and greenlets: each call takes a connection of its own from the idle ones.
 """

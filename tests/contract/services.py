@@ -37,7 +37,7 @@ class NotYet(AssertionError):
     """What a witness raises while the awaited thing has not happened."""
 
 
-def eventually(witness: Callable[[], Result], *, within_s: float = 5.0) -> Result:
+def eventually(witness: Callable[[], Result | None], *, within_s: float = 5.0) -> Result:
     """The first result of ``witness`` that is neither None, False nor an error, or a failure that shows the last."""
     deadline = time.monotonic() + within_s
     while True:

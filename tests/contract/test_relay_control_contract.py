@@ -34,6 +34,10 @@ class Outage:
         self.master.heartbeat_status = status
         return len(self.master.calls)
 
+    def turns(self, *, ready: bool) -> None:
+        """Within three beats it is ready, or is not."""
+        eventually(lambda: self.relay.http.ready().ready == ready, within_s=3 * BEAT_S)
+
     def registered_again(self, since: int, within_s: float) -> None:
         eventually(lambda: bool(self.master.made(REGISTER, since)), within_s=within_s)
 
@@ -146,7 +150,7 @@ def test_six_failures_make_a_relay_register_again(stage: Stage, addresses: Addre
         flows = [(outage, Flow(outage)) for outage in outages]
         sinces = [outage.failing(status) for outage, status in zip(outages, (500, HANG_UP), strict=True)]
         for outage, flow in flows:
-            eventually(lambda outage=outage: not outage.relay.http.ready().ready, within_s=3 * BEAT_S)
+            outage.turns(ready=False)
             assert outage.relay.http.http.call("GET", "/ready").status == 503
             assert outage.relay.http.health().registered_with_master is False
             flow.passes()
@@ -156,7 +160,7 @@ def test_six_failures_make_a_relay_register_again(stage: Stage, addresses: Addre
             again = outage.master.made(REGISTER, since)[0]
             assert again.body["relay_id"] == flow.desk.relay_id
             assert len([beat for beat in outage.master.made(HEARTBEAT, since) if beat.at_s <= again.at_s]) == 6
-            assert eventually(lambda outage=outage: outage.relay.http.ready().ready)
+            outage.turns(ready=True)
             flow.passes()
             flow.close()
             outage.relay.process.end()
@@ -165,9 +169,9 @@ def test_six_failures_make_a_relay_register_again(stage: Stage, addresses: Addre
 def test_a_short_outage_is_healed_by_the_next_heartbeat(outage: Outage) -> None:
     """§3.5: fewer than six failures, then 2xx: registered again without a new registration."""
     since = outage.failing(500)
-    eventually(lambda: not outage.relay.http.ready().ready, within_s=3 * BEAT_S)
+    outage.turns(ready=False)
     outage.master.heartbeat_status = 200
-    eventually(lambda: outage.relay.http.ready().ready, within_s=3 * BEAT_S)
+    outage.turns(ready=True)
     assert outage.master.made(REGISTER, since) == []
 
 
@@ -177,7 +181,7 @@ def test_a_master_that_returns_with_another_key(target: Target, outage: Outage) 
     outage.master.key = SigningKey.generate()
     since = outage.failing(404)
     outage.registered_again(since, within_s=2 * BEAT_S)
-    eventually(lambda: outage.relay.http.ready().ready, within_s=3 * BEAT_S)
+    outage.turns(ready=True)
     session = uuid4()
     with outage.relay.peer() as peer:
         answer = peer.present(session, "client", desk.lease(session))

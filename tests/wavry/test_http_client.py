@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from drills.wavry.bounded_socket import BoundedSocket
 from drills.wavry.errors import Closed, Garbled, Refused, TimedOut, Unreachable, WireError
 from drills.wavry.gateway import Account, GatewayHttp
 from drills.wavry.http_client import HttpClient
@@ -20,6 +22,12 @@ SHORT_S = 0.2
 
 def _client(port: int) -> HttpClient:
     return HttpClient(f"http://127.0.0.1:{port}", timeout_s=SHORT_S)
+
+
+def _idle(client: HttpClient) -> BoundedSocket:
+    kept: Any = client._idle[0].sock
+    assert isinstance(kept, BoundedSocket)
+    return kept
 
 
 def test_a_silent_server_is_given_up_in_time() -> None:
@@ -96,7 +104,7 @@ def test_connections_are_kept_and_a_spent_one_is_replaced() -> None:
         for _ in range(4):
             assert client.call("GET", "/").text == "ok"
             deadline = time.monotonic() + 1.0
-            while len(seen) == 2 and client._idle and client._idle[0].sock.quiet() and time.monotonic() < deadline:
+            while len(seen) == 2 and client._idle and _idle(client).quiet() and time.monotonic() < deadline:
                 time.sleep(0.005)  # until the server's FIN is here
     assert seen[0] == seen[1] != seen[2] == seen[3]
 
@@ -115,7 +123,7 @@ def test_an_end_has_its_own_address() -> None:
         HttpClient(f"http://127.0.0.1:{port}", timeout_s=SHORT_S, source_address="127.9.0.77") as client,
     ):
         client.call("GET", "/")
-        raw: socket.socket = client._idle[0].sock._raw
+        raw: socket.socket = _idle(client)._raw
         assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
     assert peers == ["127.9.0.77"]
 

@@ -1,0 +1,97 @@
+"""Which runs speak for a month, and the month in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from drills.report.files import JudgementRow
+from drills.report.runs import Run
+
+CONTROL = "calm"  # the null drill: if it does not hold, nothing else that month means anything (house style 5)
+_ORDER = ("broken", "inconclusive", "held")
+_SAYS = {
+    "broken": ("{} is broken", "{} are broken"),
+    "not run": ("{} could not be run", "{} could not be run"),
+    "unreadable": ("{} has a verdict that cannot be read", "{} have verdicts that cannot be read"),
+    "inconclusive": ("{} is inconclusive", "{} are inconclusive"),
+    "held": ("{} held", "{} held"),
+}
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The newest run of each drill, target and set of defects, gravest first; and all the earlier ones, newest first.
+
+    A run that came to nothing is among the newest only where nothing of the same drill came after it.
+    """
+
+    month: str
+    newest: tuple[Run, ...]
+    earlier: tuple[Run, ...]
+
+    @classmethod
+    def of(cls, month: str, runs: Iterable[Run]) -> Overview:
+        """Sorted out of a month's runs, oldest first as ``runs_of`` gives them."""
+        newest: dict[tuple[str, str, tuple[str, ...]], Run] = {}
+        last: dict[str, Run] = {}
+        every = tuple(runs)
+        for run in every:
+            last[run.drill] = run
+            if run.verdict:
+                newest[run.drill, run.target, run.defects] = run
+        chosen = {run.path: run for run in (*newest.values(), *(run for run in last.values() if not run.verdict))}
+        return cls(
+            month,
+            tuple(sorted(chosen.values(), key=lambda run: (run.gravity, run.path))),
+            tuple(run for run in reversed(every) if run.path not in chosen),
+        )
+
+    @property
+    def counted(self) -> tuple[Run, ...]:
+        """The newest runs that speak for the month: those without a defect switched on, where there are any."""
+        return tuple(run for run in self.newest if not run.defects) or self.newest
+
+    @property
+    def gravest(self) -> str:
+        """The gravest status of the month."""
+        return min(self.counted, key=lambda run: run.gravity).status
+
+    def answer(self) -> str:
+        """The month in a sentence, plain text."""
+        parts = []
+        for status, (one, several) in _SAYS.items():
+            names = [self._name(run) for run in self.counted if run.status == status]
+            if names:
+                parts.append((one if len(names) == 1 else several).format(", ".join(names)))
+        aside = len(self.newest) - len(self.counted)
+        if aside:
+            words = "1 run with a defect switched on does not count" if aside == 1 else \
+                    f"{aside} runs with a defect switched on do not count"  # fmt: skip
+            parts.append(words)
+        return f"{self.gravest.capitalize()}: in {self.month} {'; '.join(parts)}."
+
+    def _name(self, run: Run) -> str:
+        """The drill, and what tells it from other runs of the same drill."""
+        target = f" on {run.target}" if run.target and len({one.target for one in self.counted}) > 1 else ""
+        return run.drill + target + (f" with {', '.join(run.defects)}" if run.defects else "")
+
+    def warnings(self) -> list[str]:
+        """What a reader must know before the table: a control run that did not hold, or was not made."""
+        controls = [run for run in self.newest if run.drill == CONTROL and not run.defects]
+        if not controls:
+            return [f"{CONTROL}, the control run, was not made this month: what broke may not be the fault's doing."]
+        if any(run.status != "held" for run in controls):
+            return [f"{CONTROL}, the control run, did not hold: what held or broke elsewhere means little."]
+        return []
+
+
+def sorted_rows(run: Run) -> list[JudgementRow]:
+    """A run's judgements: broken first, then inconclusive, then held; otherwise as the scenario has them."""
+    rows = run.verdict.judgements if run.verdict else ()
+    return sorted(rows, key=lambda row: _ORDER.index(row.verdict))
+
+
+def key_row(run: Run) -> JudgementRow | None:
+    """The judgement that decided the verdict, None where all held."""
+    return next((row for row in sorted_rows(run) if row.verdict != "held"), None)

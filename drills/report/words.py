@@ -1,0 +1,48 @@
+"""Figures, limits and moments as a reader wants them."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+
+from drills.objectives import CLAIMS, Shape
+from drills.report.files import JudgementRow
+
+_AT_LEAST = (Shape.RATIO_MIN, Shape.COUNT_MIN)
+
+
+def number(value: float, unit: str) -> str:
+    """A number with as many digits as say something: ratios to four places, all else to one."""
+    if not math.isfinite(value):
+        return str(value)
+    digits = f"{value:.4f}" if unit == "ratio" else f"{value:.1f}"
+    if float(digits) == 0.0 != value:
+        digits = f"{value:.2g}"
+    return digits.rstrip("0").rstrip(".") if "." in digits and "e" not in digits else digits
+
+
+def figure(row: JudgementRow) -> str:
+    """A judgement's figure with its unit; a ratio has none."""
+    return "–" if row.figure is None else _with_unit(number(row.figure, row.unit), row.unit)
+
+
+def limit(row: JudgementRow) -> str:
+    """A judgement's limit, with the direction where the claim is still known."""
+    claim = CLAIMS.get(row.objective)
+    sign = "" if claim is None else "≥ " if claim.shape in _AT_LEAST else "≤ "
+    return sign + _with_unit(number(row.limit, row.unit), row.unit)
+
+
+def _with_unit(digits: str, unit: str) -> str:
+    if digits == "1" and len(unit) > 2:
+        unit = unit.removesuffix("s")
+    return digits if unit == "ratio" else f"{digits} {unit}"
+
+
+def moment(started_at: str, after_s: float = 0.0, *, day: bool = True) -> str:
+    """A moment of a run on the wall clock (UTC); the text itself where it is no time."""
+    try:
+        at = datetime.fromisoformat(started_at) + timedelta(seconds=after_s)
+    except (ValueError, OverflowError):
+        return started_at or "unknown"
+    return f"{at:%Y-%m-%d %H:%M:%S}" if day else f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}"
