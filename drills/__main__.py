@@ -7,25 +7,66 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from drills.errors import BadInput, DrillError, Exit
+from drills.errors import BadInput, CannotRun, DrillError, Exit
 
+SEED_MAX = 2**32 - 1  # what every random generator of ours takes
 PACES = ("real", "fast")
 TARGETS = ("reference", "wavry")
 STAGES = ("processes",)
+SUITES = ("monthly", "prerelease", "daily")  # as in drills.scenario.models, which must not be imported here
+TIERS = ("dev", "stage", "prod")
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse says 2 for a mistake on the command line; here that is 4, bad input."""
+    """argparse says 2 for a mistake on the command line; here that is 4, bad input, in the words of every other."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
-        raise BadInput(f"command line: {message}; see `{self.prog} --help`")
+        raise BadInput(f"command line: {in_our_words(message)}; see `{self.prog} --help`")
+
+
+# What argparse says, and what we say: which argument, what was found, what was expected.
+_ARGPARSE = (
+    (r"argument (\S+): invalid choice: (.*) \(choose from (.*)\)", r"\1: found \2, expected one of \3"),
+    (r"argument (\S+): expected one argument", r"\1: found nothing, expected a value"),
+    (r"argument (\S+): ignored explicit argument (.*)", r"\1: found \2, expected no value"),
+    (r"argument (\S+): (found .*)", r"\1: \2"),
+    (r"unrecognized arguments: (.*)", r"found \1, expected only arguments that this command knows"),
+    (r"the following arguments are required: (.*)", r"\1: found nothing, expected one"),
+)
+
+
+def in_our_words(message: str) -> str:
+    """A mistake as argparse words it, as ``argument: found …, expected …``."""
+    for pattern, ours in _ARGPARSE:
+        if re.fullmatch(pattern, message, re.DOTALL):
+            return " ".join(re.sub(pattern, ours, message, count=1, flags=re.DOTALL).split())
+    return message
+
+
+def _seed(text: str) -> int:
+    """A number that every random generator of ours takes."""
+    if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > SEED_MAX:
+        raise argparse.ArgumentTypeError(f"found {text[:40]!r}, expected a whole number from 0 to {SEED_MAX}")
+    return int(text)
+
+
+def _folder(text: str) -> Path:
+    """A folder, or what can become one."""
+    path = Path(text)
+    nearest = next((one for one in (path, *path.absolute().parents) if one.exists()), path)
+    if not text or nearest.exists() and not nearest.is_dir():
+        raise argparse.ArgumentTypeError(f"found {text!r}, which is not a folder, expected a folder")
+    return path
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,16 +80,16 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="as JSON")
     one = commands.add_parser("run", help="run drills and judge them")
     one.add_argument("names", nargs="*", metavar="NAME")
-    one.add_argument("--suite", choices=("monthly", "prerelease", "daily"))
+    one.add_argument("--suite", choices=SUITES)
     add_run_options(one)
     one = commands.add_parser("judge", help="judge a run again, from its record")
     one.add_argument("run", type=Path, metavar="RUN_DIR")
     one.add_argument("--json", action="store_true", help="as JSON")
     one = commands.add_parser("report", help="write a month's report again, from disk alone")
     one.add_argument("month", metavar="YYYY-MM")
-    one.add_argument("--out", type=Path, default=None, help="the reports folder")
+    one.add_argument("--out", type=_folder, default=None, help="the reports folder")
     one = commands.add_parser("recover", help="remove what killed runs have left")
-    one.add_argument("--out", type=Path, default=None, help="the reports folder")
+    one.add_argument("--out", type=_folder, default=None, help="the reports folder")
     one.add_argument("--json", action="store_true", help="as JSON")
     one = commands.add_parser("doctor", help="what this machine has and what is missing")
     one.add_argument("--json", action="store_true", help="as JSON")
@@ -62,22 +103,29 @@ def add_run_options(one: argparse.ArgumentParser) -> None:
     """What `run` and `stand` take (design §6)."""
     one.add_argument("--target", choices=TARGETS, default="reference")
     one.add_argument("--stage", choices=STAGES, default="processes")
-    one.add_argument("--tier", choices=("dev", "stage", "prod"), default="stage")
+    one.add_argument("--tier", choices=TIERS, default="stage")
     one.add_argument("--pace", choices=PACES, default="real")
-    one.add_argument("--seed", type=int, default=1)
-    one.add_argument("--defect", action="append", default=[], metavar="NAME", help="switch on a defect of the reference")
-    one.add_argument("--out", type=Path, default=None, help="the reports folder")
+    one.add_argument("--seed", type=_seed, default=1)
+    one.add_argument(
+        "--defect", action="append", default=[], metavar="NAME", help="switch on a defect of the reference"
+    )
+    one.add_argument("--out", type=_folder, default=None, help="the reports folder")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        return int(_run(parser().parse_args(words), words))
+        code = int(_run(parser().parse_args(words), words))
+        sys.stdout.flush()  # here, where a closed pipe is met with an exit code, and not while Python shuts down
+        return code
     except DrillError as error:
-        for line in str(error).splitlines():
-            print(f"drills: {line}", file=sys.stderr)
-        return int(error.exit_code)
+        return _told(error)
+    except ModuleNotFoundError as error:
+        if (error.name or "drills").split(".")[0] == "drills":
+            return _unforeseen(error)
+        return _told(CannotRun(f"Python: found no package {error.name!r}, expected the dependencies of this one; "
+                               "`make setup` installs them, `drills doctor` says what is missing"))  # fmt: skip
     except KeyboardInterrupt:
         print("drills: interrupted", file=sys.stderr)
         return int(Exit.INCONCLUSIVE)
@@ -85,17 +133,33 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.CANNOT_RUN)
     except Exception as error:  # noqa: BLE001 - the last line of defence: an error of ours is a 3, never a verdict
-        print(f"drills: an error of our own: {type(error).__name__}: {error}", file=sys.stderr)
-        print(f"drills: the details are in {_written_down(error)}; please report them", file=sys.stderr)
-        return int(Exit.CANNOT_RUN)
+        return _unforeseen(error)
+
+
+def _told(error: DrillError) -> int:
+    """Say each line of an error of the family, and which exit code it has."""
+    for line in str(error).splitlines():
+        print(f"drills: {line}", file=sys.stderr)
+    return int(error.exit_code)
+
+
+def _unforeseen(error: Exception) -> int:
+    """An error of ours: one line for the user, the details in a file for us."""
+    print(f"drills: an error of our own: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"drills: the details are in {_written_down(error)}; please report them", file=sys.stderr)
+    return int(Exit.CANNOT_RUN)
 
 
 def _written_down(error: Exception) -> str:
     """Keep the traceback for us in a file, out of the user's sight."""
+    import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile("w", prefix="drills-error-", suffix=".txt", delete=False) as details:
-        details.write("".join(traceback.format_exception(error)))
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="drills-error-", suffix=".txt", delete=False) as details:
+            details.write("".join(traceback.format_exception(error)))
+    except OSError as refused:
+        return f"no file: {refused}"
     return details.name
 
 

@@ -46,11 +46,21 @@ class Catalogue:
 
     def all(self) -> dict[str, Scenario]:
         """Every drill; raises BadInput with the problems of all files together."""
-        scenarios, problems = self.checked(list(self.paths().values()))
-        problems += _names_inside_others(list(scenarios))
+        scenarios, problems = self.everything()
         if problems:
             raise BadInput(*problems)
         return scenarios
+
+    def everything(self) -> tuple[dict[str, Scenario], list[str]]:
+        """Every drill that could be read, and every problem of the folder as a whole and of each file in it."""
+        paths = self.paths()
+        scenarios, problems = self.checked(list(paths.values()))
+        problems += self._names_inside_others(list(paths))
+        problems += [f"{path}: found the ending .yml, expected .yaml, or nobody reads it"
+                     for path in sorted(self.folder.glob("*.yml"))]  # fmt: skip
+        if not paths:
+            problems.append(f"{self.folder}: found no scenario, expected at least one *.yaml")
+        return scenarios, problems
 
     def checked(self, paths: list[Path]) -> tuple[dict[str, Scenario], list[str]]:
         """What could be read of these files, and every problem of the rest."""
@@ -58,17 +68,22 @@ class Catalogue:
         problems: list[str] = []
         for path in paths:
             try:
-                scenarios[path.stem] = self.read(path)
+                if path.stem in NOT_DRILLS:  # `drills check scenarios/*.yaml`
+                    load_tiers(path)
+                else:
+                    scenarios[path.stem] = self.read(path)
             except BadInput as error:
                 problems += error.problems
-        return scenarios, problems
+        return scenarios, [*dict.fromkeys(problems)]
 
     def named(self, names: list[str]) -> list[Scenario]:
         """The drills of these names, in this order; raises BadInput for all that do not exist."""
         paths = self.paths()
         unknown = [name for name in names if name not in paths]
         if unknown:
-            raise BadInput(*(f"drill: found {name!r}, expected one of {', '.join(paths)}" for name in unknown))
+            raise BadInput(
+                *(f"command line: NAME: found {name!r}, expected one of {', '.join(paths)}" for name in unknown)
+            )
         scenarios, problems = self.checked([paths[name] for name in dict.fromkeys(names)])
         if problems:
             raise BadInput(*problems)
@@ -77,13 +92,14 @@ class Catalogue:
     def suite(self, suite: str) -> list[Scenario]:
         """The drills of a suite, the control run first."""
         if suite not in SUITES:
-            raise BadInput(f"--suite: found {suite!r}, expected one of {', '.join(SUITES)}")
+            raise BadInput(f"command line: --suite: found {suite!r}, expected one of {', '.join(SUITES)}")
         return [scenario for scenario in self.all().values() if suite in scenario.suites]
 
-
-def _names_inside_others(names: list[str]) -> list[str]:
-    """`pytest -k` matches substrings: no drill's name may stand inside another's (design §1)."""
-    return [f"scenarios/{name}.yaml: name: found {name!r}, which stands inside {other!r}; expected names that do not"
-            for name in names for other in names if name != other and name in other]  # fmt: skip
-
-
+    def _names_inside_others(self, names: list[str]) -> list[str]:
+        """`pytest -k` matches substrings: no drill's name may stand inside another's (design §1)."""
+        return [
+            f"{self.folder / name}.yaml: name: found {name!r}, expected a name that does not stand inside {other!r}"
+            for name in names
+            for other in names
+            if name != other and name in other
+        ]

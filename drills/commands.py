@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 
 from drills.errors import BadInput, Exit
@@ -30,10 +31,7 @@ def check(options: argparse.Namespace) -> Exit:
     from drills.catalogue import Catalogue
 
     catalogue = Catalogue()
-    paths = options.files or [*catalogue.paths().values()]
-    scenarios, problems = catalogue.checked(paths)
-    if not options.files:
-        catalogue.all() if not problems else None
+    scenarios, problems = catalogue.checked(options.files) if options.files else catalogue.everything()
     if options.json:
         print(json.dumps({"understood": [*scenarios], "problems": problems}, indent=2))
         return Exit.BAD_INPUT if problems else Exit.HELD
@@ -66,6 +64,8 @@ def judge(options: argparse.Namespace) -> Exit:
 
 def report(options: argparse.Namespace) -> Exit:
     """Write a month's report again."""
+    if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", options.month):
+        raise BadInput(f"command line: YYYY-MM: found {options.month!r}, expected a month such as 2026-11")
     from drills.report.month import write_month
     from drills.run import Options
 
@@ -112,5 +112,3 @@ def stand(options: argparse.Namespace) -> Exit:
 
 def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
-
-

@@ -315,7 +315,7 @@ def standing_stage(scenario: Scenario, compose: Compose, tiers: Tiers, options: 
                 say(f"{name:<10} {stage.http(name)}  log {folder / 'logs' / name}.log" if service.child else name)
             say("to load it by hand, under Locust's web UI on http://127.0.0.1:8089:")
             print(f"{hand_environment(settings)} {sys.executable} -m locust -f drills/load/locustfile.py "
-                  "--web-host 127.0.0.1")  # fmt: skip
+                  f"--web-host 127.0.0.1 -u {_population(settings)} -r 50", flush=True)  # fmt: skip
             say("Ctrl-C lowers the stage")
             while True:
                 time.sleep(1.0)

@@ -6,6 +6,7 @@ nothing here is judged and no record is written.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import gevent
@@ -16,6 +17,7 @@ from drills.load.users import ResidentPair, VisitingPair, World
 from drills.load.worker import made_world
 
 VISITS_PER_S = 2.0
+ACCOUNTS_S = 8.0
 
 __all__ = ["ResidentPair", "VisitingPair"]
 
@@ -32,8 +34,19 @@ def begin(environment: Any, **_: Any) -> None:
         )  # fmt: skip
 
     World.live.on_measured = measured
-    World.visits.plan(VISITS_PER_S, 1.0)
     gevent.spawn(_show_media, measured)
+
+
+@events.test_start.add_listener
+def let_visit(environment: Any, **_: Any) -> None:
+    """Visits begin a while after the start button, when the visitors have their accounts."""
+    World.visits.plan(VISITS_PER_S, ACCOUNTS_S)
+
+
+@events.test_stop.add_listener
+def end_visits(environment: Any, **_: Any) -> None:
+    """No visits while nobody is there to make them."""
+    World.visits.plan(0.0, 0.0)
 
 
 def _show_media(measured: Any) -> None:
@@ -47,6 +60,4 @@ def _show_media(measured: Any) -> None:
 
 
 def _since_ms(ns: int) -> float:
-    import time
-
     return (time.monotonic_ns() - ns) / 1e6

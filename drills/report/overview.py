@@ -78,12 +78,16 @@ class Overview:
 
     def warnings(self) -> list[str]:
         """What a reader must know before the table: a control run that did not hold, or was not made."""
-        controls = [run for run in self.newest if run.drill == CONTROL and not run.defects]
-        if not controls:
-            return [f"{CONTROL}, the control run, was not made this month: what broke may not be the fault's doing."]
-        if any(run.status != "held" for run in controls):
-            return [f"{CONTROL}, the control run, did not hold: what held or broke elsewhere means little."]
-        return []
+        words = []
+        for target in sorted({run.target for run in self.counted if run.target}):
+            controls = [run for run in self.newest if run.drill == CONTROL and run.target == target and not run.defects]
+            if not controls:
+                words.append(f"{CONTROL}, the control run, was not made on {target} this month: "
+                             "what broke there may not be the fault's doing.")  # fmt: skip
+            elif any(run.status != "held" for run in controls):
+                words.append(f"{CONTROL}, the control run, did not hold on {target}: "
+                             "what held or broke there means little.")  # fmt: skip
+        return words
 
 
 def sorted_rows(run: Run) -> list[JudgementRow]:

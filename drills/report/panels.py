@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,8 +81,8 @@ def story_rows(series: SeriesFile) -> list[StoryRow]:
     return rows
 
 
-def story(ax: Any, series: SeriesFile) -> None:
-    """What was done and what happened: a labelled bar for each fault, a mark for each event."""
+def story(ax: Any, series: SeriesFile, outcomes: Mapping[str, str]) -> None:
+    """The windows and their outcomes, a labelled bar for each fault, a mark for each event."""
     rows = story_rows(series)
     from_s, to_s = shown(series)
     least = (to_s - from_s) / 300  # a restart takes milliseconds; its bar must be seen
@@ -100,7 +101,8 @@ def story(ax: Any, series: SeriesFile) -> None:
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     for name, window in series.windows.items():
-        words = name if window.closed else f"{name} (cut short)"
+        words = f"{name}: {outcomes[name]}" if name in outcomes else name
+        words += "" if window.closed else " (cut short)"
         ax.annotate(words, ((window.from_s + window.to_s) / 2, 1.0), xycoords=("data", "axes fraction"),
                     xytext=(0, 3), textcoords="offset points", ha="center", fontweight="bold")  # fmt: skip
 
@@ -125,7 +127,7 @@ def latency(ax: Any, series: SeriesFile, limit_ms: float | None) -> None:
 def silences(ax: Any, series: SeriesFile, limit_ms: float | None) -> None:
     """The longest silence of any session that began in each second, beside what our own generator did."""
     longest, gaps = series.row("silence_ms_max"), series.row("generator_gap_ms_max")
-    ax.bar(_middles(series), _gaps(longest), width=0.9, color=BLUE, label="any session")
+    _columns(ax, series, longest, BLUE, "any session")
     ax.plot(_middles(series), _gaps(gaps), color=ORANGE, linewidth=1.2, label="our generator\nstood still")
     _limit(ax, limit_ms, "limit")
     _scale(ax, longest, limit_ms)
@@ -135,7 +137,7 @@ def silences(ax: Any, series: SeriesFile, limit_ms: float | None) -> None:
 def losses(ax: Any, series: SeriesFile) -> None:
     """Packets that were sent in each second and never arrived."""
     lost, skipped = series.row("packets_lost"), series.row("packets_skipped")
-    ax.bar(_middles(series), _gaps(lost), width=0.9, color=RED, label="lost")
+    _columns(ax, series, lost, RED, "lost")
     if series.total("packets_skipped"):
         ax.plot(_middles(series), _gaps([x or None for x in skipped]), color=GREY, marker="x", markersize=4,
                 linestyle="none", label="not sent by us")  # fmt: skip
@@ -148,18 +150,27 @@ def losses(ax: Any, series: SeriesFile) -> None:
 
 
 def sessions(ax: Any, series: SeriesFile) -> None:
-    """Live sessions, and the set-ups and handshakes that failed."""
-    live = [0.0 if value is None else value for value in series.row("sessions_live")]
-    ax.stairs(live, range(series.seconds + 1), color=BLUE, linewidth=1.4, label="live", baseline=None)
-    for name, colour, label, shift in (("setups_failed", RED, "failed set-ups", -0.2),
-                                       ("handshakes_failed", PURPLE, "failed\nhandshakes", 0.2)):  # fmt: skip
-        if series.total(name):
-            places = [x + shift for x in _middles(series)]
-            ax.bar(places, _gaps(series.row(name)), width=0.4, color=colour, label=label)
+    """Live sessions."""
+    live = _counts(series.row("sessions_live")) or [0.0]
+    ax.stairs(live, range(len(live) + 1), color=BLUE, linewidth=1.4, label="live", baseline=None)
     ax.set_ylim(0, max([1.0, *live]) * 1.15)
-    ax.set_ylim(0, max(ax.get_ylim()[1], *(value or 0 for value in [*series.row("setups_failed"), 0])))
     _whole_ticks(ax)
     _dress(ax, "sessions")
+
+
+def setups(ax: Any, series: SeriesFile) -> None:
+    """What was asked for in each second: set-ups that came up, those that failed, handshakes that were refused."""
+    ok, failed = _counts(series.row("setups_ok")), _counts(series.row("setups_failed"))
+    refused = series.row("handshakes_failed")
+    _columns(ax, series, [one + other for one, other in zip(ok, failed, strict=True)], SKY, "came up")
+    _columns(ax, series, list(failed), RED, "failed")
+    if series.total("handshakes_failed"):
+        ax.plot(_middles(series), _gaps([count or None for count in refused]), color=BLACK, marker=".", markersize=4,
+                linestyle="none", label="failed\nhandshakes")  # fmt: skip
+    tops = [one + other for one, other in zip(ok, failed, strict=True)] + _counts(refused)
+    ax.set_ylim(0, max([1.0, *tops]) * 1.15)
+    _whole_ticks(ax)
+    _dress(ax, "set-ups\nper s")
 
 
 def relay_rows(series: SeriesFile) -> dict[str, str]:
@@ -169,7 +180,7 @@ def relay_rows(series: SeriesFile) -> dict[str, str]:
     born: Counter[str] = Counter()
     for stretch in sorted(first.values(), key=lambda stretch: (stretch.relay, stretch.from_s)):
         born[stretch.relay] += 1
-        rows[stretch.relay_id] = stretch.relay + (f", id {born[stretch.relay]}" if born[stretch.relay] > 1 else "")
+        rows[stretch.relay_id] = stretch.relay + (f", id no. {born[stretch.relay]}" if born[stretch.relay] > 1 else "")
     return rows
 
 
@@ -195,6 +206,15 @@ def relays(ax: Any, series: SeriesFile) -> None:
     handles = [ax.barh([0], [0], color=STATES[state], label=state) for state in present]
     if handles:
         ax.legend(**{**LEGEND, "handlelength": 0.8})
+
+
+def _columns(ax: Any, series: SeriesFile, row: Row, colour: str, label: str) -> None:
+    """A filled column for each second, as one shape."""
+    ax.stairs(_counts(row) or [0.0], range(max(series.seconds, 1) + 1), fill=True, color=colour, label=label)
+
+
+def _counts(row: Row) -> list[float]:
+    return [0.0 if value is None else value for value in row]
 
 
 def _middles(series: SeriesFile) -> list[float]:
@@ -235,4 +255,6 @@ def _whole_ticks(ax: Any) -> None:
 def _dress(ax: Any, words: str) -> None:
     ax.set_ylabel(words)
     ax.grid(axis="y", color="#e3e3e3", linewidth=0.6)
-    ax.legend(**LEGEND)
+    handles, labels = ax.get_legend_handles_labels()
+    shapes_first = sorted(zip(handles, labels, strict=True), key=lambda pair: hasattr(pair[0], "get_marker"))
+    ax.legend([handle for handle, _ in shapes_first], [label for _, label in shapes_first], **LEGEND)

@@ -6,12 +6,13 @@ states. Drawn from series.json and verdict.json alone, and the same to the byte 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from drills.report import panels
-from drills.report.files import SeriesFile
+from drills.report.files import SeriesFile, VerdictFile
 from drills.report.runs import Run
 from drills.report.words import moment
 
@@ -65,7 +66,7 @@ def _heights(series: SeriesFile) -> list[float]:
     """The panels' heights in inches, from the story to the relays."""
     story = STORY_ROW_IN * max(1, len(panels.story_rows(series))) + 0.05
     relays = RELAY_ROW_IN * max(1, len(panels.relay_rows(series))) + 0.05
-    return [story, 1.5, 1.3, 0.8, 1.3, relays]
+    return [story, 1.5, 1.3, 0.8, 0.9, 0.9, relays]
 
 
 def _title(run: Run) -> str:
@@ -78,20 +79,31 @@ def _title(run: Run) -> str:
     return panels.plain(f"{run.drill}: {outcome}\nstarted {moment(run.series.started_at)} UTC {where}")
 
 
+def _outcomes(verdict: VerdictFile) -> dict[str, str]:
+    """Each window's outcome in a word or two: what did not hold, or that all did."""
+    words = {}
+    for window in {row.window for row in verdict.judgements}:
+        counts = Counter(str(row.verdict) for row in verdict.judgements if row.window == window)
+        gravest = next(outcome for outcome in ("broken", "inconclusive", "held") if counts[outcome])
+        words[window] = "held" if gravest == "held" else f"{counts[gravest]} {gravest}"
+    return words
+
+
 def _draw(run: Run, axes: Sequence[Any]) -> None:
     series, verdict = run.series, run.verdict
     assert series and verdict
-    story, latency, silences, losses, sessions, relays = axes
+    story, latency, silences, losses, sessions, setups, relays = axes
     from_s, to_s = panels.shown(series)
     for ax in axes:
         panels.windows(ax, series)
         ax.set_xlim(from_s, to_s)
         ax.tick_params(axis="x", length=0)
-    panels.story(story, series)
+    panels.story(story, series, _outcomes(verdict))
     panels.latency(latency, series, verdict.limit_of("input_to_present_ms_p95"))
     panels.silences(silences, series, verdict.limit_of("silence_ms_p99"))
     panels.losses(losses, series)
     panels.sessions(sessions, series)
+    panels.setups(setups, series)
     panels.relays(relays, series)
     relays.tick_params(axis="x", length=3)
     relays.set_xlabel(f"seconds since {moment(series.started_at)} UTC")
