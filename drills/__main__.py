@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from drills.errors import BadInput, CannotRun, DrillError, Exit
 
+PYTHON_MIN = (3, 11)
 SEED_MAX = 2**32 - 1  # what every random generator of ours takes
 PACES = ("real", "fast")
 TARGETS = ("reference", "wavry")
@@ -64,7 +65,7 @@ def _folder(text: str) -> Path:
     """A folder, or what can become one."""
     path = Path(text)
     nearest = next((one for one in (path, *path.absolute().parents) if one.exists()), path)
-    if not text or nearest.exists() and not nearest.is_dir():
+    if not text or (nearest.exists() and not nearest.is_dir()):
         raise argparse.ArgumentTypeError(f"found {text!r}, which is not a folder, expected a folder")
     return path
 
@@ -166,6 +167,8 @@ def _written_down(error: Exception) -> str:
 def _run(options: argparse.Namespace, words: list[str]) -> int:
     from drills import commands
 
+    if sys.version_info < PYTHON_MIN and options.command != "doctor":
+        raise CannotRun(f"Python: found {sys.version.split()[0]}, expected {'.'.join(map(str, PYTHON_MIN))} or newer")
     began = time.monotonic()
     options.command_line = shlex.join(["drills", *words])
     command: Any = getattr(commands, options.command)

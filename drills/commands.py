@@ -10,19 +10,19 @@ import time
 from drills.errors import BadInput, Exit
 
 
-def list(options: argparse.Namespace) -> Exit:  # noqa: A001 - named as the command is
+def list(options: argparse.Namespace) -> Exit:
     """Every drill with its suites and claim."""
     from drills.catalogue import Catalogue
 
     scenarios = Catalogue().all()
-    rows = [{"drill": name, "suites": [*one.suites], "claim": one.claim, "objectives": len(one.objectives)}
-            for name, one in scenarios.items()]  # fmt: skip
     if options.json:
+        rows = [{"drill": name, "suites": [*one.suites], "claim": one.claim, "objectives": len(one.objectives)}
+                for name, one in scenarios.items()]  # fmt: skip
         print(json.dumps(rows, indent=2))
         return Exit.HELD
-    width = max((len(row["drill"]) for row in rows), default=0)
-    for row in rows:
-        print(f"{row['drill']:<{width}}  {', '.join(row['suites']):<26}  {row['claim']}")
+    width = max(map(len, scenarios), default=0)
+    for name, one in scenarios.items():
+        print(f"{name:<{width}}  {', '.join(one.suites):<26}  {one.claim}")
     return Exit.HELD
 
 
@@ -98,7 +98,7 @@ def doctor(options: argparse.Namespace) -> Exit:
         print(json.dumps(findings, indent=2))
     else:
         for row in findings:
-            mark = "ok     " if row["ok"] else "MISSING"
+            mark = "ok     " if row["ok"] else "MISSING" if row["needed"] else "without"
             print(f"{mark} {row['what']:<20} {row['found']}" + ("" if row["ok"] else f"\n        {row['get']}"))
     return Exit.HELD if all(row["ok"] or not row["needed"] for row in findings) else Exit.CANNOT_RUN
 

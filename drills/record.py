@@ -114,7 +114,9 @@ class Record:
     def read(cls, folder: Path) -> Record:
         """The record in ``folder``; raises FileNotFoundError or ValueError where it is not one."""
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-        return cls(folder, tuple(read_events(folder / "journal.jsonl")), provenance)
+        # `drills recover` adds its note long afterwards, perhaps after a reboot: it is no part of what was observed
+        events = tuple(event for event in read_events(folder / "journal.jsonl") if event.name != "run.recovered")
+        return cls(folder, events, provenance)
 
     def named(self, *names: str) -> list[Event]:
         """The events of these names, by time."""

@@ -132,6 +132,7 @@ def _rehearse(
         for service in stage.services.values():
             pid = service.child.pid if service.child else None
             journal.write("service.ready", service=service.name, pid=pid, address=service.address)
+        journal.write("toxiproxy.version", version=stage.toxiproxy.version())
         _learn_relays(stage, journal)
         stack.enter_context(watched(stage, journal))
         scene = Scene(stage, load, settings, journal, folder, stage.heartbeat_s, signals, follower)
@@ -265,8 +266,7 @@ def _write_provenance(
         "target": options.target, "stage": stage.name, "tier": options.tier, "pace": options.pace,
         "seed": options.seed, "defects": list(options.defects), "suite": options.suite,
         "heartbeat_s": stage.heartbeat_s, "drills_version": __version__, "commit": _commit(),
-        "programs": stage.versions(), "toxiproxy": "2.12 expected; asked at run time",
-        "python": sys.version.split()[0], "platform": platform.platform(), "cpus": _cpus(),
+        "programs": stage.versions(),         "python": sys.version.split()[0], "platform": platform.platform(), "cpus": _cpus(),
         "libraries": {name: version(name) for name in ("locust", "gevent", "pyarrow", "numpy", "toxiproxy-python")},
         "services": {service.name: {"address": service.address, "command": [service.plan.command[0], *service.command[1:]]}
                      for service in stage.services.values()},

@@ -1,16 +1,21 @@
-"""Ctrl-C, SIGTERM and SIGHUP as one exception, raised where it can be mended and never while mending."""
+"""Ctrl-C, SIGTERM and SIGHUP as one exception, raised where it can be mended and never while mending.
+
+Only the first signal of a run is ever raised. Whoever must not be cut short on the way out can therefore simply be
+called twice, the second time from an outer ``finally``: what the first signal interrupts, the second call completes.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-import sys
 import threading
-from collections.abc import Iterator
-from types import FrameType
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
 
 from drills.errors import Interrupted
 
+STDERR = 2
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -24,21 +29,29 @@ class Signals:
 
     @contextlib.contextmanager
     def caught(self) -> Iterator[Signals]:
-        """Our handlers for as long as the context lasts (main thread only; elsewhere they stay as they are)."""
+        """Our handlers for as long as the context lasts (main thread only; elsewhere they stay as they are).
+
+        A signal that was ignored stays ignored: that is how ``nohup`` asks to be left alone.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        before = {number: signal.signal(number, self._on_signal) for number in CAUGHT}
+        before = {number: signal.getsignal(number) for number in CAUGHT}
+        ours = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
         try:
+            for number in ours:
+                signal.signal(number, self._on_signal)
             yield self
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in ours:
+                signal.signal(number, before[number])
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
         if self.interrupted:
-            print(f"{name} again: still mending, please wait", file=sys.stderr, flush=True)
+            # not print: its buffer may be in the middle of a write, and the terminal may be gone
+            with contextlib.suppress(OSError):
+                os.write(STDERR, f"{name} again: still mending, please wait\n".encode())
             return
         self.interrupted = name
         if self._held:
@@ -57,3 +70,22 @@ class Signals:
         if self._pending and not self._held:
             name, self._pending = self._pending, ""
             raise Interrupted(name)
+
+
+class FirstErrorStays:
+    """Around mending: whatever goes wrong in it is noted, and raised only where no error was on its way before.
+
+    ``first`` is the error that led to the mending, None if all went well so far.
+    """
+
+    def __init__(self, first: BaseException | None, note: Callable[[BaseException], None]) -> None:
+        self.first, self.note = first, note
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        if error is None:
+            return False
+        self.note(error)
+        return self.first is not None

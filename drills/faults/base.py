@@ -7,11 +7,15 @@ is mended in the same function whatever happens in between, and leaves a receipt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
+
+from drills.errors import Interrupted
+from drills.signals import FirstErrorStays
 
 if TYPE_CHECKING:
     from drills.scene import Scene
@@ -75,6 +79,47 @@ class Fault:
     does: str  # one sentence for the handbook
 
 
+class _Mending:
+    """The way out of a fault: heal, prove, receipt, each once, however often and with whatever error it is left.
+
+    Stands around the story twice. A signal that comes just when the story ends can interrupt the inner way out before
+    it holds signals back; the outer one then does the work, undisturbed, as only the first signal is ever raised.
+    """
+
+    def __init__(self, scene: Scene, receipt: Receipt, heal: Callable[[], None], proven_off: Callable[[], Proof]) -> None:
+        self.scene, self.receipt, self.heal, self.proven_off = scene, receipt, heal, proven_off
+        self.begun = False
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        from drills.scene import StoryStopped
+
+        if self.begun:
+            return
+        # a stopped story is no error: the drill goes on, and would go on with a fault that could not be mended
+        first = None if isinstance(error, StoryStopped) else error
+        with FirstErrorStays(first, self._note), self.scene.signals_held():
+            self.begun = True
+            self._mend()
+
+    def _mend(self) -> None:
+        try:
+            self.heal()
+            self.receipt.to_ns = self.scene.now_ns()
+            self.receipt.mended = self.proven_off()
+        finally:
+            self.receipt.to_ns = self.receipt.to_ns or self.scene.now_ns()
+            self.scene.journal.write("fault.receipt", **self.receipt.as_event())
+
+    def _note(self, error: BaseException) -> None:
+        if isinstance(error, Interrupted):  # came while mending and waited for its end: nothing failed
+            return
+        fault, subject = self.receipt.fault, self.receipt.subject
+        self.scene.journal.write("mending.failed", fault=fault, subject=subject, error=f"{type(error).__name__}: {error}")
+
+
 @contextmanager
 def carried_out(
     scene: Scene,
@@ -87,25 +132,17 @@ def carried_out(
 ) -> Iterator[Receipt]:
     """The order every fault keeps: undo record, inject, prove, (let the story go on), heal, prove, receipt.
 
-    ``heal`` runs on success, on failure and on Ctrl-C. An error of the story stays the one that is raised.
+    ``heal`` runs on success, on failure and on Ctrl-C. An error of the story stays the one that is raised; one of
+    ``heal`` that comes after it is noted in the journal.
     """
     receipt.asked_ns = scene.now_ns()
-    with scene.undo_record(receipt.fault, receipt.subject):
-        try:
-            inject()
-            receipt.from_ns = scene.now_ns()
-            receipt.landed = proven_on()
-            scene.journal.write("fault.injected", **receipt.as_event())
-            yield receipt
-        finally:
-            with scene.signals_held():
-                try:
-                    heal()
-                    receipt.to_ns = scene.now_ns()
-                    receipt.mended = proven_off()
-                finally:
-                    receipt.to_ns = receipt.to_ns or scene.now_ns()
-                    scene.journal.write("fault.receipt", **receipt.as_event())
+    mending = _Mending(scene, receipt, heal, proven_off)
+    with scene.undo_record(receipt.fault, receipt.subject), mending, mending:
+        inject()
+        receipt.from_ns = scene.now_ns()
+        receipt.landed = proven_on()
+        scene.journal.write("fault.injected", **receipt.as_event())
+        yield receipt
 
 
 def eventually(scene: Scene, within_s: float, look: Callable[[], Proof], *, every_s: float = 0.02) -> Proof:
@@ -116,3 +153,10 @@ def eventually(scene: Scene, within_s: float, look: Callable[[], Proof], *, ever
         if proof.seen or scene.now_ns() >= deadline:
             return proof
         scene.pause(every_s)
+
+
+def each(*acts: Callable[[], None]) -> None:
+    """Do all of them in their order, also those after one that fails; an error is raised when all are done."""
+    with ExitStack() as stack:
+        for act in reversed(acts):
+            stack.callback(act)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
-from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out, eventually
+from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out, each, eventually
 from drills.faults.canary import through
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ def _injected(scene: Scene, proxy: str, arguments: Arguments) -> Iterator[Receip
             toxiproxy.add_toxic(proxy, f"black_hole_{stream}", "timeout", stream, {"timeout": 0})
 
     def heal() -> None:
-        for stream in STREAMS:
-            toxiproxy.remove_toxic(proxy, f"black_hole_{stream}")
+        each(*(partial(toxiproxy.remove_toxic, proxy, f"black_hole_{stream}") for stream in STREAMS))
 
     def look(wanted: str, patience_s: float) -> Proof:
         canary = through(scene.stage, proxy, patience_s)

@@ -51,7 +51,10 @@ def through(stage: ProcessStage, proxy: str, patience_s: float = PATIENCE_S) -> 
 
 def round_trip_ms(stage: ProcessStage, proxy: str, tries: int, patience_s: float) -> float | None:
     """The median of several requests through a proxy, None where one was not answered."""
-    flown = [through(stage, proxy, patience_s) for _ in range(tries)]
-    if any(canary.outcome != "ok" for canary in flown):
-        return None
-    return statistics.median(canary.ms for canary in flown)
+    flown: list[float] = []
+    while len(flown) < tries:
+        canary = through(stage, proxy, patience_s)
+        if canary.outcome != "ok":
+            return None
+        flown.append(canary.ms)
+    return statistics.median(flown)

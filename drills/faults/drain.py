@@ -21,11 +21,15 @@ WITHIN_S = 2.0
 
 @contextmanager
 def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Receipt]:
+    from drills.errors import CannotRun
     from drills.probes.relays import current_relay_id, state_of
     from drills.wavry.errors import WireError
     from drills.wavry.master import MasterHttp, RelayState
 
-    relay_id = current_relay_id(scene.stage, service)
+    try:
+        relay_id = current_relay_id(scene.stage, service)
+    except WireError as error:
+        raise CannotRun(f"{service} cannot be drained, it does not tell its id: {error}") from error
     master = MasterHttp(scene.stage.http("master"), timeout_s=3.0, admin_token=scene.stage.secrets.admin_token)
     receipt = Receipt("drain", service, f"{service} Draining", detail={"relay_id": relay_id})
 
@@ -38,7 +42,13 @@ def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Rece
     def heal() -> None:
         scene.drained.pop(service, None)
         if not replaced():
-            master.update_state(relay_id, RelayState.ACTIVE)
+            ask_for(RelayState.ACTIVE)
+
+    def ask_for(state: RelayState) -> None:
+        try:
+            master.update_state(relay_id, state)
+        except WireError as error:
+            raise CannotRun(f"the master did not make {service} {state}: {error}") from error
 
     def looks(wanted: RelayState) -> Proof:
         state = state_of(master, relay_id)
@@ -51,7 +61,7 @@ def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Rece
 
     def inject() -> None:
         scene.drained[service] = relay_id
-        master.update_state(relay_id, RelayState.DRAINING)
+        ask_for(RelayState.DRAINING)
 
     with master, carried_out(
         scene, receipt, inject=inject, heal=heal, proven_off=proven_off,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out
+from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out, each
 from drills.faults.canary import round_trip_ms
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def _injected(scene: Scene, proxy: str, arguments: LatencyArguments) -> Iterator
     added_ms = arguments.latency_ms * len(streams)
     slack_ms = arguments.jitter_ms * len(streams)
     patience_s = 2.0 + 2 * (added_ms + slack_ms) / 1000.0
+    patience_off_s = 2.0 + OFF_SHARE * added_ms / 1000.0  # slower than that is not off, and mending must end
     toxiproxy = scene.stage.toxiproxy
     before = round_trip_ms(scene.stage, proxy, TRIES, patience_s)
 
@@ -41,11 +43,10 @@ def _injected(scene: Scene, proxy: str, arguments: LatencyArguments) -> Iterator
             toxiproxy.add_toxic(proxy, f"latency_{stream}", "latency", stream, attributes)
 
     def heal() -> None:
-        for stream in streams:
-            toxiproxy.remove_toxic(proxy, f"latency_{stream}")
+        each(*(partial(toxiproxy.remove_toxic, proxy, f"latency_{stream}") for stream in streams))
 
     def measure(on: bool) -> Proof:
-        now = round_trip_ms(scene.stage, proxy, TRIES, patience_s)
+        now = round_trip_ms(scene.stage, proxy, TRIES, patience_s if on else patience_off_s)
         if now is None or before is None:
             return Proof(False, "canary: no answer")
         extra = now - before

@@ -24,6 +24,7 @@ from drills.load.settings import LoadSettings
 from drills.wavry.errors import WireError
 
 RETRY_S = 0.5
+FIRST_SHARE = 0.3
 VISITORS_WAIT_S = 5.0
 KEEP_UP_EVERY_S = 0.25
 ENDS_PER_BLOCK = 200  # how many last bytes of an address are used
@@ -134,6 +135,7 @@ class ResidentPair(_PairUser):
     def on_start(self) -> None:
         super().on_start()
         self.random = random.Random(f"{World.settings.seed}-{self.pair.name}")
+        self.first = True
 
     @task
     def stay(self) -> None:
@@ -143,9 +145,18 @@ class ResidentPair(_PairUser):
         session = Session(World.live, self.pair, "resident", time.monotonic_ns())
         if session.set_up(log_in=False):
             World.residents_flow.set()
-            session.last(self.random.uniform(*World.settings.resident_length_s))
+            session.last(self._length_s())
         else:
             gevent.sleep(RETRY_S)
+
+
+    def _length_s(self) -> float:
+        """The planned length of the next session; the first is shorter, or all residents would end together for ever."""
+        shortest, longest = World.settings.resident_length_s
+        if self.first:
+            self.first = False
+            return self.random.uniform(shortest * FIRST_SHARE, longest)
+        return self.random.uniform(shortest, longest)
 
 
 class VisitingPair(_PairUser):

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from drills.report import panels
+from drills.report import panels, story
+from drills.report.canvas import plain, shown, windows
 from drills.report.files import SeriesFile, VerdictFile
 from drills.report.runs import Run
 from drills.report.words import moment
@@ -57,6 +58,7 @@ def save(run: Run, path: Path, form: str) -> None:
         FigureCanvasAgg(figure)
         axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
         _draw(run, axes)
+        figure.align_ylabels(axes[1:-1])
         figure.suptitle(_title(run), x=0.01, ha="left", fontsize=10)
         metadata = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
         figure.savefig(path, format=form, dpi=DPI, metadata=metadata)
@@ -64,9 +66,9 @@ def save(run: Run, path: Path, form: str) -> None:
 
 def _heights(series: SeriesFile) -> list[float]:
     """The panels' heights in inches, from the story to the relays."""
-    story = STORY_ROW_IN * max(1, len(panels.story_rows(series))) + 0.05
-    relays = RELAY_ROW_IN * max(1, len(panels.relay_rows(series))) + 0.05
-    return [story, 1.5, 1.3, 0.8, 0.9, 0.9, relays]
+    tale = STORY_ROW_IN * max(1, len(story.story_rows(series))) + 0.05
+    relays = RELAY_ROW_IN * max(1, len(story.relay_rows(series))) + 0.05
+    return [tale, 1.5, 1.3, 0.8, 0.9, 0.9, relays]
 
 
 def _title(run: Run) -> str:
@@ -76,7 +78,7 @@ def _title(run: Run) -> str:
     defects = f" with {', '.join(run.defects)}" if run.defects else ""
     pace = f", pace {run.provenance['pace']}" if run.provenance.get("pace") else ""
     where = f"on {verdict.target}{defects}, tier {verdict.tier}{pace}"
-    return panels.plain(f"{run.drill}: {outcome}\nstarted {moment(run.series.started_at)} UTC {where}")
+    return plain(f"{run.drill}: {outcome}\nstarted {moment(run.series.started_at)} UTC {where}")
 
 
 def _outcomes(verdict: VerdictFile) -> dict[str, str]:
@@ -92,18 +94,18 @@ def _outcomes(verdict: VerdictFile) -> dict[str, str]:
 def _draw(run: Run, axes: Sequence[Any]) -> None:
     series, verdict = run.series, run.verdict
     assert series and verdict
-    story, latency, silences, losses, sessions, setups, relays = axes
-    from_s, to_s = panels.shown(series)
+    tale, latency, silences, losses, sessions, setups, relays = axes
+    from_s, to_s = shown(series)
     for ax in axes:
-        panels.windows(ax, series)
+        windows(ax, series)
         ax.set_xlim(from_s, to_s)
         ax.tick_params(axis="x", length=0)
-    panels.story(story, series, _outcomes(verdict))
+    story.story(tale, series, _outcomes(verdict))
     panels.latency(latency, series, verdict.limit_of("input_to_present_ms_p95"))
     panels.silences(silences, series, verdict.limit_of("silence_ms_p99"))
     panels.losses(losses, series)
     panels.sessions(sessions, series)
     panels.setups(setups, series)
-    panels.relays(relays, series)
+    story.relays(relays, series)
     relays.tick_params(axis="x", length=3)
     relays.set_xlabel(f"seconds since {moment(series.started_at)} UTC")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SILENCES_MS = (50, 100, 250, 1000)
 UNSEEN_MS = 1000.0  # an input that no frame showed counts as one second, as in drills/measures/media.py
+_RANGE = 10**10  # µs; no value comes near these three hours
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 
@@ -41,18 +42,19 @@ def _counts(seconds: Any, axis: Axis) -> list[int]:
     return counted
 
 
-def _quantiles(seconds: Any, values: Any, quantiles: list[float], axis: Axis) -> list[list[float | None]]:
+def _quantiles(seconds: Any, ms: Any, quantiles: list[float], axis: Axis) -> list[list[float | None]]:
     """For each quantile a list over the seconds, the next higher of the values as the verdict takes it."""
     import numpy
 
-    order = numpy.lexsort((values, seconds))
-    values = values[order]
+    # one sort of whole microseconds, each second's in a range of its own: several times faster than sorting by two keys
+    microseconds = numpy.clip(numpy.rint(ms * 1000), 0, _RANGE - 1).astype(numpy.int64)
+    ordered = numpy.sort(seconds * _RANGE + microseconds) % _RANGE
     counts = numpy.bincount(seconds, minlength=axis.seconds)[: axis.seconds]
     starts = numpy.cumsum(counts) - counts
     rows = []
     for quantile in quantiles:
         index = starts + numpy.ceil((counts - 1) * quantile - 1e-9).astype(numpy.int64)
-        rows.append([round(float(values[i]), 3) if count else None for i, count in zip(index, counts, strict=True)])
+        rows.append([int(ordered[i]) / 1000 if count else None for i, count in zip(index, counts, strict=True)])
     return rows
 
 

@@ -14,22 +14,21 @@ from drills.errors import BadInput
 from drills.scenario import strict_yaml
 from drills.scenario.models import SUITES, Generator, Load, Scenario, Windows
 from drills.scenario.problems import Problems, joined
-from drills.scenario.promises import check_generator, least_samples, read_objectives, read_teeth
+from drills.scenario.promises import check_generator, claims_named, least_samples, read_objectives, read_teeth
 from drills.scenario.reading import Part, read_names, read_part, read_sentence
 from drills.scenario.story import StoryReader
 from drills.scenario.tiers import Tiers
 from drills.stage.compose import Compose
 
-__all__ = ["KEYS", "REQUIRED", "least_samples", "load_scenario"]
+__all__ = ["KEYS", "SNAKE_CASE", "least_samples", "load_scenario"]
 
-REQUIRED = (
+KEYS = (
     "name", "claim", "blast_radius", "suites", "stage", "load", "generator", "windows", "fault", "objectives", "teeth",
 )  # fmt: skip
-KEYS = REQUIRED
 KINDS_NEEDED = ("gateway", "master", "relay")  # a session needs one of each (design §4)
 NO_BLAST = "none"  # the control run breaks nothing
-_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_BEAT_S = 5.0  # at which two lengths are compared; a heartbeat at real pace
+SNAKE_CASE = "[a-z][a-z0-9]*(_[a-z0-9]+)*"
+_BEATS_S = (5.0, 0.5)  # a heartbeat at real and at fast pace; what must be so must be so at both
 
 
 def load_scenario(path: Path, compose: Compose, tiers: Tiers, name: str | None = None) -> Scenario:
@@ -46,7 +45,7 @@ def load_scenario(path: Path, compose: Compose, tiers: Tiers, name: str | None =
     for key in raw:
         if key not in KEYS:
             problems.add(joined("", key), raw[key], f"no such key here; the keys are {', '.join(KEYS)}")
-    for key in REQUIRED:
+    for key in KEYS:
         if key not in raw:
             problems.missing(key)
     scenario = _read(problems, raw, document.text, name or path.stem, compose, tiers)
@@ -64,13 +63,12 @@ def _read(
                                 _part(problems, raw, "windows", Windows))  # fmt: skip
     story = StoryReader(problems, compose, services).steps("fault", raw["fault"]) if "fault" in raw else ()
     objectives = read_objectives(problems, raw["objectives"], tiers) if "objectives" in raw else ()
-    teeth = read_teeth(problems, raw["teeth"], objectives) if "teeth" in raw else {}
+    teeth = read_teeth(problems, raw["teeth"], claims_named(raw.get("objectives"))) if "teeth" in raw else {}
     _check_name(problems, raw, stem)
     claim, blast_radius = _sentence(problems, raw, "claim"), _sentence(problems, raw, "blast_radius", NO_BLAST)
     suites = read_names(problems, "suites", raw["suites"], SUITES) if "suites" in raw else []
-    if load and load.resident_length.shortest.in_s(_BEAT_S) > load.resident_length.longest.in_s(_BEAT_S):
-        problems.add("load.resident_length.shortest", str(load.resident_length.shortest), "at most `longest`, "
-                     f"which is {load.resident_length.longest}")  # fmt: skip
+    if load:
+        _check_lengths(problems, load)
     if generator:
         check_generator(problems, generator, objectives, tiers)
     if not (load and generator and windows):
@@ -92,8 +90,14 @@ def _sentence(problems: Problems, raw: dict[str, Any], key: str, *words: str) ->
 def _check_name(problems: Problems, raw: dict[str, Any], stem: str) -> None:
     if "name" in raw and raw["name"] != stem:
         problems.add("name", raw["name"], f"the file's own stem, {stem!r}")
-    if not _SNAKE_CASE.fullmatch(stem):
+    if not re.fullmatch(SNAKE_CASE, stem):
         problems.add("name", stem, "snake_case: lower-case letters, digits and single underscores")
+
+
+def _check_lengths(problems: Problems, load: Load) -> None:
+    shortest, longest = load.resident_length.shortest, load.resident_length.longest
+    if any(shortest.in_s(beat_s) > longest.in_s(beat_s) for beat_s in _BEATS_S):
+        problems.add("load.resident_length.shortest", str(shortest), f"at most `longest` at either pace, {longest}")
 
 
 def _services(problems: Problems, raw: Any, compose: Compose) -> tuple[str, ...]:

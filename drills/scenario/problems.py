@@ -84,6 +84,8 @@ class Problems:
     def from_pydantic(self, path: str, kind: type[BaseModel] | None, error: ValidationError, *also: str) -> None:
         """Every problem that pydantic found in a part read as ``kind``, in our words; ``also`` are keys read before."""
         for problem in error.errors(include_url=False):
+            if problem["type"] == "too_short" and len(problem["input"]) >= problem.get("ctx", {})["min_length"]:
+                continue  # long enough, but for members that are refused on lines of their own
             *before, last = problem["loc"] or ("",)
             owner = path
             for part in before:

@@ -109,12 +109,21 @@ def _time_limit_ms(spec: ObjectiveSpec, tier: str, tiers: Tiers) -> float | None
     return spec.limit * claim.about_time_ms
 
 
-def read_teeth(problems: Problems, raw: Any, objectives: tuple[ObjectiveSpec, ...]) -> dict[str, tuple[str, ...]]:
+def claims_named(raw: Any) -> frozenset[str]:
+    """The claims that a list of objectives names, wrong though they may be otherwise; all of them where it is no list.
+
+    So that a mistake in an objective is not told again as a mistake in the teeth.
+    """
+    if not isinstance(raw, list) or not raw:
+        return frozenset(CLAIMS)
+    return frozenset(str(item["claim"]) for item in raw if isinstance(item, dict) and "claim" in item)
+
+
+def read_teeth(problems: Problems, raw: Any, claims: frozenset[str]) -> dict[str, tuple[str, ...]]:
     """Which defect breaks which promise: names of the registry, each with claims that this drill makes."""
     if not isinstance(raw, dict):
         problems.add("teeth", raw, "a mapping from a defect to the claims that catch it")
         return {}
-    claims = {spec.claim for spec in objectives}
     teeth: dict[str, tuple[str, ...]] = {}
     for defect, caught_by in raw.items():
         path = joined("teeth", defect)

@@ -278,6 +278,7 @@ class ProcessStage:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.process.wait(5.0)
         sweep(self.folder)  # a signal can come between starting a process and noting it
+        shutil.rmtree(self.folder / "volumes", ignore_errors=True)  # accounts of a stage that is gone
 
     # -- one service -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,70 @@
+"""Months made by hand: run folders with a verdict, a series and a provenance, no bigger than they must be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+MONTH = "2026-11"
+
+
+def judgement(
+    objective: str = "session_drop_ratio", window: str = "fault", verdict: str = "held", **more: Any
+) -> dict[str, Any]:
+    """One row of verdict.json."""
+    row = {"objective": objective, "window": window, "verdict": verdict, "figure": 0.01, "limit": 0.02,
+           "unit": "ratio", "samples": 200, "samples_min": 150, "why": "nobody likes to be cut off", "reason": "",
+           "indicator": ""}  # fmt: skip
+    return {**row, **more}
+
+
+def verdict_file(drill: str, run: str, verdict: str, judgements: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    """verdict.json."""
+    return {"drill": drill, "run": run, "target": "reference", "stage": "processes", "tier": "stage",
+            "verdict": verdict, "judgements": judgements, "doubts": [], **more}  # fmt: skip
+
+
+def series_file(drill: str, run: str, seconds: int = 6, **more: Any) -> dict[str, Any]:
+    """series.json with a fault, an event and a relay."""
+    per_second = {name: [1.0] * seconds for name in (
+        "present_ms_p50", "present_ms_p95", "present_ms_p99", "silence_ms_max", "packets_lost", "packets_skipped",
+        "sessions_live", "setups_ok", "setups_failed", "handshakes_failed",
+    )}  # fmt: skip
+    per_second["packets_due"] = [50.0] * seconds
+    windows = {name: {"from_s": at, "to_s": at + 2.0, "closed": True}
+               for at, name in ((0.0, "calm"), (2.0, "fault"), (4.0, "recovery"))}  # fmt: skip
+    fault = {"fault": "drain", "subject": "relay_a", "asked": "relay_a Draining", "landed": True, "measured_on": "on",
+             "mended": True, "measured_off": "off", "from_s": 2.0, "to_s": 3.5}  # fmt: skip
+    stretch = {"relay": "relay_a", "relay_id": "a1", "state": "Active", "from_s": 0.0, "to_s": 5.0}
+    return {"format": 1, "drill": drill, "run": run, "claim": "A relay can be drained.", "blast_radius": "relay_a",
+            "started_at": "2026-11-03T14:00:00.000Z", "seconds": seconds, "windows": windows, "faults": [fault],
+            "events": [{"at_s": 3.0, "name": "relay.back", "text": "relay_a is back"}], "relays": [stretch],
+            "per_second": per_second, **more}  # fmt: skip
+
+
+def provenance_file(**more: Any) -> dict[str, Any]:
+    """provenance.json."""
+    return {"target": "reference", "stage": "processes", "tier": "stage", "pace": "fast", "seed": 7, "defects": [],
+            "started_at": "2026-11-03T14:00:00.000Z", "commit": "c0ffee", "programs": {"relay_a": "sha256:12"},
+            "limits_in_force": {"gateway.WAVRY_AUTH_RATE_LIMIT": "100000"}, "direct_path": "closed",
+            **more}  # fmt: skip
+
+
+def add_run(
+    out: Path, drill: str, run: str, *, verdict: str = "held", judgements: list[dict[str, Any]] | None = None,
+    series: bool = False, journal: str = "", provenance: dict[str, Any] | None = None, judged: bool = True, **more: Any,
+) -> Path:  # fmt: skip
+    """One run's folder."""
+    folder = out / MONTH / drill / run
+    folder.mkdir(parents=True)
+    (folder / "journal.jsonl").write_text(journal)
+    if judged:
+        rows = [judgement(verdict=verdict)] if judgements is None else judgements
+        (folder / "verdict.json").write_text(json.dumps(verdict_file(drill, run, verdict, rows, **more)))
+    if series:
+        (folder / "series.json").write_text(json.dumps(series_file(drill, run)))
+    facts = provenance_file() if provenance is None else provenance
+    if facts:
+        (folder / "provenance.json").write_text(json.dumps(facts))
+    return folder
