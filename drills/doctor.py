@@ -29,13 +29,22 @@ ASK_S = 10.0  # the longest any program may take to answer
 IMPORT_S = 60.0  # on a cold disk, finding all packages
 SLOW_CLOCKS = {"hpet", "acpi_pm", "jiffies", "refined-jiffies"}
 LOOPBACK = ("127.20.0.1", "127.20.1.101")  # a run takes addresses in 127.20.0.0/16 and up
-# The distributions of pyproject.toml by the module that each is imported as.
-PACKAGES = {
-    "aiohttp": "aiohttp", "argon2-cffi": "argon2", "docker": "docker", "locust": "locust", "matplotlib": "matplotlib",
-    "numpy": "numpy", "pyarrow": "pyarrow", "pydantic": "pydantic", "pyseto": "pyseto", "pytest": "pytest",
-    "pyyaml": "yaml", "requests": "requests", "testcontainers": "testcontainers", "toxiproxy-python": "toxiproxy",
-    "websocket-client": "websocket",
-}  # fmt: skip
+# Run by the Python that the drills will run in: which distributions it lacks, has too old, or cannot import.
+LACKING = """
+import importlib.metadata as metadata, importlib.util, json, re, sys
+def numbers(text): return [int(part) for part in re.findall("[0-9]+", text)[:3]]
+def plain(name): return re.sub("[-_.]+", "-", name).lower()
+modules = {}
+for module, names in metadata.packages_distributions().items():
+    for name in names: modules.setdefault(plain(name), []).append(module)
+lacking = []
+for name, least in json.loads(sys.argv[1]):
+    try: version = metadata.version(name)
+    except metadata.PackageNotFoundError: lacking.append(name); continue
+    if numbers(version) < numbers(least): lacking.append(f"{name} {least} (has {version})")
+    elif not any(importlib.util.find_spec(one) for one in modules.get(plain(name), [])): lacking.append(name)
+print(json.dumps(lacking))
+"""
 
 
 class Row:
@@ -100,19 +109,22 @@ def venv_python() -> Path:
 
 
 def dependencies() -> Row:
-    """Whether every package is there, in .venv or else in the Python that runs this."""
+    """Whether every package that pyproject.toml asks for is there, in .venv or else in the Python that runs this."""
     program = venv_python() if venv_python().exists() else Path(sys.executable)
     where = ".venv" if program == venv_python() else f"no .venv; {sys.executable}"
-    script = (
-        "import importlib.util as u, json\n"
-        f"print(json.dumps([n for n, m in {sorted(PACKAGES.items())!r} if u.find_spec(m) is None]))"
-    )
-    code, line = asked([str(program), "-I", "-c", script], IMPORT_S)
+    wanted = wanted_packages((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    code, line = asked([str(program), "-I", "-c", LACKING, json.dumps(wanted)], IMPORT_S)
     if code:
         return Row(False, f"{where}: {line}")
-    missing = json.loads(line)
-    found = f"without {', '.join(missing)}" if missing else f"all {len(PACKAGES)} packages"
-    return Row(not missing, f"{where}: {found}")
+    lacking = json.loads(line)
+    found = f"without {', '.join(lacking)}" if lacking else f"all {len(wanted)} packages"
+    return Row(not lacking, f"{where}: {found}")
+
+
+def wanted_packages(project: str) -> list[tuple[str, str]]:
+    """Each dependency of a pyproject.toml with its least version; by hand, since Python 3.10 has no tomllib."""
+    block = re.search(r"^dependencies = \[\n(.*?)^\]", project, re.DOTALL | re.MULTILINE)
+    return re.findall(r'^\s*"([A-Za-z0-9._-]+)[^">]*(?:>=([0-9.]+))?', block[1] if block else "", re.MULTILINE)
 
 
 def program(name: str, *words: str) -> Row:
@@ -191,12 +203,6 @@ def cpus() -> Row:
     return Row(allowed >= CPUS_WISHED, f"{allowed:g}, {CPUS_WISHED} or more recommended")
 
 
-def engine() -> Row:
-    """Whether a container engine answers; nothing uses it yet."""
-    row = program("docker", "version", "--format", "{{.Server.Version}}")
-    return Row(row.ok, row.found + (" (not used yet)" if row.ok else ""))
-
-
 def clock() -> Row:
     """A slow clock source makes every time stamp cost a system call."""
     found = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource").read_text().strip()
@@ -234,7 +240,10 @@ LOOKS = (
     Look("/proc", True, proc, "mount /proc without hidepid, and do not mask it in a container"),
     Look("UDP receive buffer", False, receive_buffer, f"sysctl -w net.core.rmem_max={BUFFER_BYTES_MIN}"),
     Look("CPUs", False, cpus, "a machine with more CPUs; on one, late sends make many judgements inconclusive"),
-    Look("container engine", False, engine, "nothing to do: the process stage needs none"),
+    Look(
+        "container engine", False, lambda: program("docker", "version", "--format", "{{.Server.Version}}"),
+        "nothing to do: it is not used yet, the process stage needs none",
+    ),
     Look("clock source", False, clock, "boot with clocksource=tsc where the machine has a stable one"),
     Look("free disk", True, disk, "remove old runs under reports/, a run is about 50 MiB"),
     Look("Wavry's programs", False, wavry, "for --target wavry: build them and set WAVRY_BIN to their folder"),

@@ -1,19 +1,20 @@
 """What in a record makes its figures say less than they seem to: pure, from the record alone.
 
-A doubt names its window (or all), what it voids, and why, in words for the report.
+A doubt names its window (or all), what it voids, why, in words for the report, and how much it can explain at most: a
+generator that stood still for 60 ms does not explain a silence of a second. ``drills/weighing.py`` weighs that.
 """
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
 
-from drills.objectives import DoubtKind
-from drills.record import Record, Span
-from drills.scenario.models import Action, Scenario, Step
-
-if TYPE_CHECKING:
-    import numpy
+from drills.measures import generator
+from drills.objectives import CLAIMS, DoubtKind
+from drills.record import Event, Record, Span
+from drills.scenario.models import Action, Injection, Scenario, Step
 
 BOTH = frozenset({"held", "broken"})
 ONLY_HELD = frozenset({"held"})
@@ -21,9 +22,18 @@ ONLY_BROKEN = frozenset({"broken"})
 
 # A stage process that waited for a CPU this long in one second may be late because of the machine, not by itself.
 WAITED_MS_MAX = 250.0
+# Records that have it say how long at most within any STALL_S (drills/probes/machine.py): many short waits, which add
+# up to some 90 ms there on two busy CPUs, delay nothing; this much is a stall.
+STALLED_MS_MAX, STALL_S = 120.0, 0.3
 CLOCK_STEP_NS = 50_000_000  # the wall clock against the monotonic one, from one second to the next
-OWN_LOSS_MAX = 0  # packets that died in our own sockets
 SKIPPED_RATIO_MAX = 0.001
+WITNESS_NS = 2_500_000_000  # witnesses speak once a second; after this long without a word nobody was watching
+OVERLONG_S = 2.0  # beyond what was asked for: proving a fault on and off takes up to a second each way
+OVERDUE_MS = 100.0  # a packet later than this is not sent (drills/load/pump.py)
+
+# Claims whose figures are read from packets, and those about getting in.
+PACKET_CLAIMS = frozenset(name for name, claim in CLAIMS.items() if DoubtKind.OWN_LOSS in claim.doubts)
+SETUP_CLAIMS = frozenset({"session_setup_success_ratio", "handshake_failure_ratio"})
 
 
 @dataclass(frozen=True)
@@ -34,10 +44,13 @@ class Doubt:
     window: str  # one window, or "" for the whole run
     voids: frozenset[str]
     reason: str
+    claims: frozenset[str] = frozenset(CLAIMS)  # those it can bear on; the claim itself names the kinds it can have
+    most_ms: float = math.inf  # the most that it can have added to any one time
+    most_failures: float = math.inf  # the most samples that it can have made bad
 
-    def concerns(self, window: str) -> bool:
-        """Whether it bears on this window."""
-        return self.window in ("", window)
+    def concerns(self, claim: str, window: str) -> bool:
+        """Whether it bears on a claim in a window."""
+        return self.window in ("", window) and claim in self.claims
 
     def __str__(self) -> str:
         return self.reason
@@ -48,9 +61,11 @@ def doubts_of(record: Record, scenario: Scenario) -> list[Doubt]:
     found = _whole_run(record, scenario)
     for window, span in record.windows.items():
         found += _generator(record, scenario, window, span)
+        found += _unstarted(record, scenario, window, span)
         found += _own_losses(record, window, span)
         found += _starved(record, window, span)
         found += _clock(record, window, span)
+        found += _unwitnessed(record, scenario, window, span)
     return found + _faults(record, scenario)
 
 
@@ -58,37 +73,20 @@ def _whole_run(record: Record, scenario: Scenario) -> list[Doubt]:
     found = []
     for event in record.named("run.interrupted"):
         found.append(Doubt(DoubtKind.INTERRUPTED, "", BOTH, f"the run was interrupted by {event['signal']}"))
-    ended = record.named("run.ended")
-    if not ended:
+    if not record.named("run.ended"):
         found.append(Doubt(DoubtKind.INTERRUPTED, "", BOTH, "the run was cut short: the record has no end"))
     for event in record.named("run.failed"):
         found.append(Doubt(DoubtKind.INTERRUPTED, "", BOTH, f"the run failed: {event['error']}"))
-    finished = record.named("generator.finished")
-    expected = scenario.load.workers
-    if not found and len(finished) != expected:
-        words = f"{len(finished)} of {expected} load workers wrote their last samples"
+    finished = {event["worker"]: event["rows"] for event in record.named("generator.finished")}
+    if not found and len(finished) != scenario.load.workers:
+        words = f"{len(finished)} of {scenario.load.workers} load workers wrote their last samples"
         found.append(Doubt(DoubtKind.RECORD, "", BOTH, words))
-    if not found and finished and sum(event["rows"] for event in finished) != len(record.packets):
-        words = f"{len(record.packets)} samples on disk, {sum(event['rows'] for event in finished)} were written"
-        found.append(Doubt(DoubtKind.RECORD, "", BOTH, words))
+    if not found and sum(finished.values()) != len(record.packets):
+        words = f"{len(record.packets)} samples on disk, {sum(finished.values())} were written"
+        found.append(Doubt(DoubtKind.RECORD, "", BOTH, words, PACKET_CLAIMS))
     for event in record.named("load.error")[:1]:
         found.append(Doubt(DoubtKind.RECORD, "", BOTH, f"the load generator failed: {event['error']}"))
     return found
-
-
-def lateness_ms(record: Record, span: Span) -> numpy.ndarray:
-    """How late each packet due in the window was handed to the kernel, in ms; skipped ones are not in it."""
-    packets = record.packets
-    due = (packets.intended_ns >= span.from_ns) & (packets.intended_ns < span.to_ns) & (packets.sent_ns > 0)
-    late: numpy.ndarray = (packets.sent_ns[due] - packets.intended_ns[due]) / 1e6
-    return late
-
-
-def longest_gap_ms(record: Record, span: Span) -> float:
-    """The longest time for which a worker's pump stood still, of the gaps that touch the window."""
-    gaps = [event for event in record.named("generator.gap")
-            if event["from_ns"] < span.to_ns and event["to_ns"] > span.from_ns]  # fmt: skip
-    return max(((event["to_ns"] - event["from_ns"]) / 1e6 for event in gaps), default=0.0)
 
 
 def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> list[Doubt]:
@@ -97,20 +95,37 @@ def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> l
     tier = record.provenance["tier"]
     gap_ms_max, late_ms_max = scenario.generator.gap_ms_max.of(tier), scenario.generator.lateness_ms_p99_max.of(tier)
     found = []
-    gap_ms = longest_gap_ms(record, span)
+    gap_ms, stall_ms = generator.longest_gap_ms(record, span), generator.longest_stall_ms(record, span)
     if gap_ms > gap_ms_max:
         words = f"our load generator stood still for {gap_ms:.0f} ms, {gap_ms_max:g} ms are allowed"
-        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words))
-    late = lateness_ms(record, span)
+        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms))
+    late = generator.lateness_ms(record, span)
     p99 = float(numpy.quantile(late, 0.99)) if len(late) else 0.0
     if p99 > late_ms_max:
         words = f"our load generator was {p99:.1f} ms late at p99, {late_ms_max:g} ms are allowed"
-        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words))
-    packets = record.packets
-    due = (packets.intended_ns >= span.from_ns) & (packets.intended_ns < span.to_ns)
-    skipped, all_due = int((due & (packets.sent_ns == 0)).sum()), int(due.sum())
+        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms + OVERDUE_MS))
+    skipped, all_due = generator.skipped_of(record, span)
     if all_due and skipped / all_due > SKIPPED_RATIO_MAX:
-        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, f"our load generator did not send {skipped} packets in time"))
+        words = f"our load generator did not send {skipped} packets in time"
+        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms + OVERDUE_MS))
+    if forgotten := generator.forgotten_sessions(record, span):
+        words = f"our load generator stopped sending for {forgotten} sessions that went on"
+        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words))
+    return found
+
+
+def _unstarted(record: Record, scenario: Scenario, window: str, span: Span) -> list[Doubt]:
+    """Set-ups that were due and of which nothing more is known: they may all have failed."""
+    visits = generator.planned_visits(record, scenario, window, span)
+    missing = int(visits) - generator.started_visits(record, span)
+    tolerance = scenario.load.workers + 1  # each worker begins and ends its plan a little late
+    found = []
+    if missing > tolerance:
+        words = f"{missing} of {visits:.0f} visits that were due have no set-up: it hung, or no visitor was free"
+        found.append(Doubt(DoubtKind.GENERATOR, window, ONLY_HELD, words, SETUP_CLAIMS))
+    if hanging := generator.residents_still_asking(record, span):
+        words = f"the set-ups of {hanging} residents had not come to an end when the run ended"
+        found.append(Doubt(DoubtKind.GENERATOR, window, ONLY_HELD, words, SETUP_CLAIMS))
     return found
 
 
@@ -123,58 +138,138 @@ def _own_losses(record: Record, window: str, span: Span) -> list[Doubt]:
         before = max((count for ns, count in counts if ns < span.from_ns), default=0)
         # one look past the window's end, which covers its last second
         inside = [count for ns, count in counts if span.from_ns <= ns < span.to_ns + 1_500_000_000]
-        lost += max(inside, default=before) - before
-    if lost > OWN_LOSS_MAX:
-        return [Doubt(DoubtKind.OWN_LOSS, window, ONLY_BROKEN, f"{lost} packets died in our own sockets")]
+        lost += max(0, max(inside, default=before) - before)
+    if lost:
+        words = f"{lost} packets died in our own sockets"
+        return [Doubt(DoubtKind.OWN_LOSS, window, ONLY_BROKEN, words, most_failures=lost)]
     return []
 
 
 def _starved(record: Record, window: str, span: Span) -> list[Doubt]:
-    worst, name = 0.0, ""
-    for event in record.named("machine.second"):
-        if event.ns in span:
-            for service, waited in event["waited_ms"].items():
-                if waited > worst and not service.startswith("locust"):
-                    worst, name = waited, service
-    if worst > WAITED_MS_MAX:
-        words = f"the machine kept {name} waiting for a CPU for {worst:.0f} ms in one second"
-        return [Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words)]
-    return []
+    """Processes that were kept waiting for a CPU; what packets show is explained only by the relays' waiting."""
+    seconds = [event for event in record.named("machine.second") if event.ns in span]
+    everybody = {name for event in seconds for name in event["waited_ms"] if not name.startswith("locust")}
+    relays = {event["service"] for event in record.named("relay.known")}
+    found = []
+    for name in sorted(everybody):
+        waits = [_wait(event, name) for event in seconds]
+        words = max((wait for wait in waits if wait.words), default=_Wait(0.0, ""), key=lambda wait: wait.ms).words
+        if words:
+            claims = frozenset(CLAIMS) if name in relays or not relays else frozenset(CLAIMS) - PACKET_CLAIMS
+            words = f"the machine kept {name} waiting for a CPU for {words}"
+            most_ms = _longest_wait_ms(waits)
+            found.append(Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, claims, most_ms=most_ms))
+    return found
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """How long a process waited for a CPU in one second; ``words`` where that was too long."""
+
+    ms: float
+    words: str
+
+
+def _wait(second: Event, name: str) -> _Wait:
+    """One second of one process: its longest stall where the record has it, else all that it waited."""
+    waited = float(second["waited_ms"].get(name, 0.0))
+    stalled = second.get("stalled_ms")
+    if stalled is None:
+        return _Wait(waited, f"{waited:.0f} ms in one second" if waited > WAITED_MS_MAX else "")
+    worst = float(stalled.get(name, 0.0))
+    return _Wait(max(waited, worst), f"{worst:.0f} ms within {STALL_S:g} s" if worst > STALLED_MS_MAX else "")
+
+
+def _longest_wait_ms(waits: list[_Wait]) -> float:
+    """The most that waiting second after second can have added to one time, and just before and after."""
+    longest = total = 0.0
+    before = WAITED_MS_MAX  # what lies outside the window is not known, but no doubt of it either
+    for wait, after in zip(waits, [*(later.ms for later in waits[1:]), WAITED_MS_MAX], strict=True):
+        if wait.words:
+            total = (total or before) + wait.ms
+            longest = max(longest, total + after)
+        else:
+            total = 0.0
+        before = wait.ms
+    return longest
 
 
 def _clock(record: Record, window: str, span: Span) -> list[Doubt]:
-    offsets = [event["wall_minus_monotonic_ns"] for event in record.named("machine.second") if event.ns in span]
-    steps = [abs(after - before) for before, after in zip(offsets, offsets[1:], strict=False)]
+    around = Span(span.from_ns - 1_500_000_000, span.to_ns + 1_500_000_000)  # a step between two looks at a border
+    offsets = [event["wall_minus_monotonic_ns"] for event in record.named("machine.second") if event.ns in around]
+    steps = [abs(after - before) for before, after in pairwise(offsets)]
     if max(steps, default=0) > CLOCK_STEP_NS:
         words = f"the wall clock stepped by {max(steps) / 1e6:.0f} ms"
         return [Doubt(DoubtKind.CLOCK, window, BOTH, words)]
     return []
 
 
-def _faults(record: Record, scenario: Scenario) -> list[Doubt]:
-    """Every fault of the scenario must have a receipt that says it landed and was mended, or what held is unproven."""
+def _unwitnessed(record: Record, scenario: Scenario, window: str, span: Span) -> list[Doubt]:
+    """Without its witnesses nobody knows whether the generator or the machine was at fault."""
     found = []
-    receipts = record.named("fault.receipt")
-    stopped = bool(record.named("story.stopped"))
-    for fault, subject in _asked(scenario.fault):
-        mine = [event for event in receipts if event["fault"] == fault and event["subject"] == subject]
-        if not mine and not stopped:
-            found.append(Doubt(DoubtKind.FAULT, "fault", ONLY_HELD, f"{fault} on {subject} has no receipt"))
-        for event in mine:
-            if not event["landed"]:
-                words = f"{fault} on {subject} did not land: {event['measured_on']}"
-                found.append(Doubt(DoubtKind.FAULT, "fault", ONLY_HELD, words))
-            if not event["mended"]:
-                words = f"{fault} on {subject} was not seen to be mended: {event['measured_off']}"
-                found.append(Doubt(DoubtKind.FAULT, "recovery", BOTH, words))
+    blind = _longest_blind_s([event.ns for event in record.named("machine.second")], span)
+    if blind:
+        words = f"nobody watched the machine for {blind:.1f} s"
+        found.append(Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words))
+    for worker in range(scenario.load.workers):
+        seconds = [event.ns for event in record.named("generator.second") if event["worker"] == worker]
+        if blind := _longest_blind_s(seconds, span):
+            words = f"nothing was heard of load worker {worker} for {blind:.1f} s"
+            found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words))
     return found
 
 
-def _asked(steps: tuple[Step, ...]) -> list[tuple[str, str]]:
-    asked: list[tuple[str, str]] = []
+def _longest_blind_s(looks: list[int], span: Span) -> float:
+    """The longest stretch of the window without a look, in s; 0 where it is short enough."""
+    moments = [span.from_ns, *(ns for ns in looks if ns in span), span.to_ns]
+    longest = max(after - before for before, after in pairwise(moments))
+    return longest / 1e9 if longest > WITNESS_NS else 0.0
+
+
+def _faults(record: Record, scenario: Scenario) -> list[Doubt]:
+    """Every fault of the scenario must have a receipt that says it landed and was mended, or what held is unproven."""
+    heartbeat_s = float(record.provenance["heartbeat_s"])
+    found = []
+    for stopped in record.named("story.stopped"):
+        found += _unproven(f"the story stopped: {stopped['reason']}")
+    receipts = record.named("fault.receipt")
+    asked = Counter((step.fault, step.subject) for step in _injections(scenario.fault))
+    for (fault, subject), times in asked.items():
+        mine = [event for event in receipts if event["fault"] == fault and event["subject"] == subject]
+        if len(mine) < times:
+            found += _unproven(f"{fault} on {subject} has no receipt" + (f" but {len(mine)}" if mine else ""))
+        for event in mine:
+            if not event["landed"]:
+                found += _unproven(f"{fault} on {subject} did not land: {event['measured_on']}")
+            if not event["mended"]:
+                words = f"{fault} on {subject} was not seen to be mended: {event['measured_off']}"
+                found.append(Doubt(DoubtKind.FAULT, "recovery", BOTH, words))
+        alike = [step for step in _injections(scenario.fault) if (step.fault, step.subject) == (fault, subject)]
+        for step, event in zip(alike, mine, strict=False):
+            if step.lasts and not step.steps and event["landed"]:
+                found += _wrong_length(step, step.lasts.in_s(heartbeat_s), event)
+    return found
+
+
+def _unproven(words: str) -> list[Doubt]:
+    """What held in spite of a fault that may never have been, and what recovered from it, is worth nothing."""
+    return [Doubt(DoubtKind.FAULT, window, ONLY_HELD, words) for window in ("fault", "recovery")]
+
+
+def _wrong_length(step: Injection, asked_s: float, receipt: Event) -> list[Doubt]:
+    """A fault that was over too soon proves less; one that stayed too long may have broken more than was promised."""
+    lasted_s = (receipt["to_ns"] - receipt["from_ns"]) / 1e9
+    words = f"{step.fault} on {step.subject} lasted {lasted_s:.1f} s, {asked_s:.1f} s were asked for"
+    if lasted_s < 0.9 * asked_s:
+        return _unproven(words)
+    if lasted_s > 1.1 * asked_s + OVERLONG_S:
+        return [Doubt(DoubtKind.FAULT, "fault", ONLY_BROKEN, words)]
+    return []
+
+
+def _injections(steps: tuple[Step, ...]) -> list[Injection]:
+    found: list[Injection] = []
     for step in steps:
         if not isinstance(step, Action):
-            asked += [(step.fault, step.subject), *_asked(step.steps)]
-    return asked
-
-
+            found += [step, *_injections(step.steps)]
+    return found

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from drills.record import Journal
-from drills.stage.processes import sweep
+from drills.stage.children import sweep
 
 
 def run_folders(out: Path) -> list[Path]:
-    """Every folder of a run under the reports folder: month/drill/run."""
-    return sorted(path.parent for path in out.glob("*/*/*/lock"))
+    """Every folder of a run under the reports folder: month/drill/run, as full paths."""
+    return sorted(path.parent for path in out.absolute().glob("*/*/*/lock"))
 
 
 def recover_all(out: Path) -> list[dict[str, Any]]:
@@ -22,19 +24,36 @@ def recover_all(out: Path) -> list[dict[str, Any]]:
 
 
 def _recovered(folder: Path) -> dict[str, Any] | None:
-    """Mend one run if it is dead (its lock is free): end its processes, clear its undo records."""
-    with (folder / "lock").open("r+") as lock:
+    """Mend one run if it is dead (its lock is free): end its processes, clear its undo records.
+
+    A run of another user is left to that user; raises CannotRun where a process will not end.
+    """
+    with contextlib.ExitStack() as stack:
         try:
+            lock = stack.enter_context((folder / "lock").open("r+"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return None  # alive
+        except (BlockingIOError, PermissionError, FileNotFoundError):
+            return None  # alive, somebody else's, or removed meanwhile
         swept = sweep(folder)
         undone = sorted((folder / "undo").glob("*.json"))
         if not swept and not undone:
             return None
         for note in undone:  # the broken thing was a process of this run, or told to one: gone with it
             note.unlink()
-        journal = Journal(folder / "journal.jsonl")
+        journal = Journal(_whole(folder / "journal.jsonl"))
         journal.write("run.recovered", processes=len(swept), undone=[note.stem for note in undone])
         journal.close()
         return {"run": str(folder), "processes": len(swept), "undone": [note.stem for note in undone]}
+
+
+def _whole(journal: Path) -> Path:
+    """The same path, its last line ended: a killed runner may have left half of one, which would swallow the next."""
+    with journal.open("ab+") as lines:
+        if lines.tell() and not _ends_a_line(lines):
+            lines.write(b"\n")
+    return journal
+
+
+def _ends_a_line(lines: BinaryIO) -> bool:
+    lines.seek(-1, os.SEEK_END)
+    return lines.read(1) == b"\n"

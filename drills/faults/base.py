@@ -86,7 +86,9 @@ class _Mending:
     it holds signals back; the outer one then does the work, undisturbed, as only the first signal is ever raised.
     """
 
-    def __init__(self, scene: Scene, receipt: Receipt, heal: Callable[[], None], proven_off: Callable[[], Proof]) -> None:
+    def __init__(
+        self, scene: Scene, receipt: Receipt, heal: Callable[[], None], proven_off: Callable[[], Proof]
+    ) -> None:
         self.scene, self.receipt, self.heal, self.proven_off = scene, receipt, heal, proven_off
         self.begun = False
 
@@ -117,7 +119,8 @@ class _Mending:
         if isinstance(error, Interrupted):  # came while mending and waited for its end: nothing failed
             return
         fault, subject = self.receipt.fault, self.receipt.subject
-        self.scene.journal.write("mending.failed", fault=fault, subject=subject, error=f"{type(error).__name__}: {error}")
+        words = f"{type(error).__name__}: {error}"
+        self.scene.journal.write("mending.failed", fault=fault, subject=subject, error=words)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def running_again(scene: Scene, service: str, receipt: Receipt) -> Proof:
 
 def state_is(scene: Scene, service: str, stopped: bool) -> Proof:
     """Whether the kernel says that the process is stopped (T) or not."""
-    from drills.stage.processes import process_state
+    from drills.stage.children import process_state
 
     child = scene.stage.services[service].child
     state = process_state(child.pid) if child else ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Receipt]:
-    from drills.stage.processes import process_state
+    from drills.stage.children import process_state
 
     before = scene.stage.services[service].child
     receipt = Receipt("restart", service, f"{service} restarted", detail={"pid_before": before.pid if before else None})

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -61,6 +62,10 @@ def _favoured() -> None:
     sys.setswitchinterval(0.0005)  # the thread that writes samples must give the interpreter back at once
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    # each of our processes has a session of its own, and with sched_autogroup_enabled Linux shares the CPU out among
+    # sessions first: a nice value means nothing there, unless the session's group has it too (sched(7))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICE))
 
 
 def _witness(worker: int) -> None:

@@ -28,44 +28,52 @@ def losses(record: Record, span: Span, claim: Claim) -> Evidence:
 
 
 def silences_by_session(record: Record, span: Span) -> dict[int, float]:
-    """The longest time, in ms, in which a session's end that should have heard something heard nothing.
+    """The longest time, in ms, in which an end of each session of the window that should have heard something did not.
 
-    Per session and direction: between two arrivals, and from the last arrival to when the sending stopped or the
-    window ended, whichever came first. Cut to the window.
+    Per session and direction: between two arrivals, from the first packet sent to the first arrival, and from the last
+    arrival to the last packet sent. A silence belongs, whole, to the window that holds its middle: cut at a border, one
+    that is too long would be two that are not.
     """
     import numpy
 
-    packets = _due_in(record.packets, span)
-    packets = packets.where(packets.sent_ns > 0)
-    key = packets.session.astype(numpy.int64) * 2 + packets.direction
-    order = numpy.lexsort((packets.sent_ns, key))
-    key, sent, received = key[order], packets.sent_ns[order], packets.received_ns[order]
-    edges = numpy.flatnonzero(numpy.diff(key)) + 1
-    longest: dict[int, float] = {}
-    for part_key, part_sent, part_received in _parts(edges, key, sent, received):
-        session = int(part_key[0] // 2)
-        longest[session] = max(longest.get(session, 0.0), _longest_gap_ms(part_sent, part_received))
-    return longest
+    session, from_ns, to_ns = _silences(record)
+    middle = from_ns + (to_ns - from_ns) // 2
+    here = (middle >= span.from_ns) & (middle < span.to_ns)
+    present = _due_in(record.packets, span)
+    numbers = numpy.unique(present.session[present.sent_ns > 0].astype(numpy.int64))
+    here &= numpy.isin(session, numbers)
+    longest = numpy.zeros(len(numbers))
+    numpy.maximum.at(longest, numpy.searchsorted(numbers, session[here]), (to_ns[here] - from_ns[here]) / 1e6)
+    return dict(zip(numbers.tolist(), longest.tolist(), strict=True))
 
 
-def _parts(edges: Any, *columns: Any) -> Any:
+def _silences(record: Record) -> tuple[Any, Any, Any]:
+    """Every stretch without an arrival of the record: session, from and to (ns); worked out once."""
+    cached = record.__dict__.get("_silences")
+    if cached is None:
+        cached = record.__dict__["_silences"] = _silences_of(record.packets)
+    silences: tuple[Any, Any, Any] = cached
+    return silences
+
+
+def _silences_of(packets: Packets) -> tuple[Any, Any, Any]:
     import numpy
 
-    return zip(*(numpy.split(column, edges) for column in columns), strict=True)
-
-
-def _longest_gap_ms(sent: Any, received: Any) -> float:
-    """The longest stretch without an arrival, between the first send and the last one that should have arrived."""
-    import numpy
-
-    if len(sent) == 0:
-        return 0.0
-    arrivals = numpy.sort(received[received > 0])
-    if len(arrivals) == 0:
-        return float(sent[-1] - sent[0]) / 1e6
-    # the stretch begins with the first send and ends with the last: what lies outside was never due
-    moments = numpy.concatenate(([sent[0]], arrivals, [max(sent[-1], arrivals[-1])]))
-    return float(numpy.diff(moments).max()) / 1e6
+    sent = packets.where(packets.sent_ns > 0)
+    key = sent.session.astype(numpy.int64) * 2 + sent.direction
+    keys, code = numpy.unique(key, return_inverse=True)
+    first = numpy.full(len(keys), numpy.iinfo(numpy.int64).max)
+    last = numpy.zeros(len(keys), dtype=numpy.int64)
+    numpy.minimum.at(first, code, sent.sent_ns)
+    numpy.maximum.at(last, code, numpy.maximum(sent.sent_ns, sent.received_ns))
+    # the stretches begin with the first send and end with the last: what lies outside was never due
+    heard = sent.received_ns > 0
+    keys = numpy.concatenate((keys, key[heard], keys))
+    moments = numpy.concatenate((first, sent.received_ns[heard], last))
+    order = numpy.lexsort((moments, keys))
+    keys, moments = keys[order], moments[order]
+    same = numpy.diff(keys) == 0
+    return keys[1:][same] // 2, moments[:-1][same], moments[1:][same]
 
 
 def longest_silences(record: Record, span: Span, claim: Claim) -> Evidence:
@@ -106,15 +114,16 @@ def presented(packets: Packets, span: Span) -> tuple[Any, Any]:
     inputs = _due_in(packets, span)
     inputs = inputs.where((inputs.direction == INPUT) & (inputs.received_ns > 0))
     frames = packets.where((packets.direction == FRAME) & (packets.received_ns > 0) & (packets.shows >= 0))
-    if len(inputs) == 0 or len(frames) == 0:
+    if len(inputs) == 0:
         return numpy.zeros(0, dtype=numpy.int64), numpy.zeros(0)
     # one search for all sessions: frames in order of session and arrival, the newest input shown so far within a
     # session, and both made one rising number by giving each session a range of its own
     order = numpy.lexsort((frames.received_ns, frames.session))
     session, shows, received = frames.session[order].astype(numpy.int64), frames.shows[order], frames.received_ns[order]
-    stride = int(max(shows.max(), inputs.sequence.max())) + 2
-    _, code = numpy.unique(numpy.concatenate((session, inputs.session.astype(numpy.int64))), return_inverse=True)
-    frame_code, input_code = code[: len(session)].astype(numpy.int64), code[len(session) :].astype(numpy.int64)
+    stride = int(max(shows.max(initial=0), inputs.sequence.max())) + 2
+    input_session = inputs.session.astype(numpy.int64)
+    numbers = numpy.unique(numpy.concatenate((session, input_session)))
+    frame_code, input_code = numpy.searchsorted(numbers, session), numpy.searchsorted(numbers, input_session)
     rising = numpy.maximum.accumulate(frame_code * stride + shows)
     found = numpy.searchsorted(rising, input_code * stride + inputs.sequence)
     inside = found < len(rising)
@@ -122,9 +131,11 @@ def presented(packets: Packets, span: Span) -> tuple[Any, Any]:
     same[inside] = frame_code[found[inside]] == input_code[inside]
     values = numpy.full(len(found), numpy.inf)
     values[same] = (received[found[same]] - inputs.intended_ns[same]) / 1e6
-    # an input whose session stopped right after it could not be shown any more: no evidence
-    last_frame = numpy.zeros(int(code.max()) + 1, dtype=numpy.int64)
-    numpy.maximum.at(last_frame, frame_code, frames.sent_ns[order])
+    # an input after which its host sent no frame could not be shown any more: no evidence; a lost frame is evidence
+    sent = packets.where((packets.direction == FRAME) & (packets.sent_ns > 0))
+    sent = sent.where(numpy.isin(sent.session, numbers))
+    last_frame = numpy.zeros(len(numbers), dtype=numpy.int64)
+    numpy.maximum.at(last_frame, numpy.searchsorted(numbers, sent.session), sent.sent_ns)
     could = last_frame[input_code] > inputs.received_ns
     counts = same | could
     return inputs.intended_ns[counts], values[counts]

@@ -40,17 +40,26 @@ def drops(record: Record, span: Span, claim: Claim) -> Evidence:
     for a second, or nothing at its end. A planned end is no drop, and a new lease that the drill asked for is none.
     """
     longest = silences_by_session(record, span)
-    releases = record.named("session.released")
-    lost = {event["session"] for event in releases if event["cause"] != "told" and event.ns in span}
-    unplanned = {event["session"] for event in record.named("session.ended")
-                 if not event["planned"] and event["stopped_ns"] in span}  # fmt: skip
+    releases = [event for event in record.named("session.released") if event.get("began_ns", event.ns) in span]
+    ends = [event for event in _ends(record) if event["stopped_ns"] in span]
+    lost = {event["session"] for event in releases if event["cause"] != "told"}
+    unplanned = {event["session"] for event in ends if not event["planned"]}
     silent = {session for session, ms in longest.items() if ms >= DROP_SILENCE_MS}
-    tails = {event["session"] for event in record.named("session.ended")
-             if event["stopped_ns"] in span and _tail_ms(record, event) > TAIL_SILENCE_MS}  # fmt: skip
-    cut = (lost | unplanned | silent | tails) & longest.keys()
-    told = sum(event["cause"] == "told" and event.ns in span for event in releases)
-    says = f"{len(lost & cut)} needed a new lease, {len(silent)} were silent for a second, {len(tails)} at their end"
-    return ratio(len(cut), len(longest), says + (f"; {told} moved because the drill told them" if told else ""))
+    tails = {event["session"] for event in ends if _tail_ms(record, event) > TAIL_SILENCE_MS}
+    # whoever was cut off in the window counts in it, even where nothing of theirs was due in it any more
+    concerned = longest.keys() | lost | unplanned | tails
+    cut = lost | unplanned | silent | tails
+    told = sum(event["cause"] == "told" for event in releases)
+    says = f"{len(lost)} needed a new lease, {len(silent)} were silent for a second, {len(tails)} at their end"
+    return ratio(len(cut), len(concerned), says + (f"; {told} moved because the drill told them" if told else ""))
+
+
+def _ends(record: Record) -> list[Event]:
+    """The first end of each session: what the load writes of it after it stopped the sending is no news."""
+    first: dict[int, Event] = {}
+    for event in record.named("session.ended"):
+        first.setdefault(event["session"], event)
+    return list(first.values())
 
 
 def _tail_ms(record: Record, ended: Event) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from drills.record import Journal
@@ -29,21 +29,24 @@ class GivenPair:
     asked_ns: int
 
 
-def given_leases(stage: ProcessStage, journal: Journal, why: str) -> Iterator[GivenPair | None]:
+def given_leases(stage: ProcessStage, journal: Journal, why: str) -> Generator[GivenPair | None, None, None]:
     """Endless leases, each with both sides' credentials; None where the master gave none. Each is an event."""
     url = f"ws://{stage.proxied('ends_to_master')}/ws"
     while True:
         try:
-            with MasterSocket.connect(url, timeout_s=ANSWER_S) as host, MasterSocket.connect(
-                url, timeout_s=ANSWER_S
-            ) as client:
+            with (
+                MasterSocket.connect(url, timeout_s=ANSWER_S) as host,
+                MasterSocket.connect(url, timeout_s=ANSWER_S) as client,
+            ):
                 yield from _with_names(host, client, journal, why)
         except WireError as error:
             journal.write("lease.none", why=why, reason=str(error))
             yield None
 
 
-def _with_names(host: MasterSocket, client: MasterSocket, journal: Journal, why: str) -> Iterator[GivenPair | None]:
+def _with_names(
+    host: MasterSocket, client: MasterSocket, journal: Journal, why: str
+) -> Generator[GivenPair | None, None, None]:
     host.bind(secrets.token_hex(16))
     name = client.bind(secrets.token_hex(16))
     client.send_candidate(name, "bound")  # comes back once the name is known: BIND itself has no answer (§2.10)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from drills.probes.machine import MachineProbe
+from drills.probes.machine import SLICE_S, MachineProbe
+from drills.probes.relays import current_relay_id
 from drills.record import Journal
 from drills.stage.processes import ProcessStage
 from drills.wavry.errors import WireError
@@ -38,14 +39,16 @@ _ANCHORS = {
 def watched(stage: ProcessStage, journal: Journal) -> Iterator[None]:
     """All watchers, for as long as the context lasts."""
     stop = threading.Event()
+    states = _RelayStates(stage, journal)
+    relays = [_RelayHealth(stage, journal, name) for name in stage.relays()]
+    gateways = [_Gateway(stage, journal)] if "gateway" in stage.services else []
     looks: list[tuple[float, Callable[[], None]]] = [
-        (stage.heartbeat_s * STATES_EVERY_BEATS, _RelayStates(stage, journal).look),
-        (1.0, MachineProbe(stage, journal).look),
+        (stage.heartbeat_s * STATES_EVERY_BEATS, states.look),
+        (SLICE_S, MachineProbe(stage, journal).look),
         (LOGS_EVERY_S, _Logs(stage, journal).look),
     ]
-    looks += [(0.5, _RelayHealth(stage, journal, name).look) for name in stage.relays()]
-    if "gateway" in stage.services:
-        looks.append((1.0, _Gateway(stage, journal).look))
+    looks += [(0.5, relay.look) for relay in relays]
+    looks += [(1.0, gateway.look) for gateway in gateways]
     threads = [threading.Thread(target=_repeat, args=(stop, *look), daemon=True) for look in looks]
     for thread in threads:
         thread.start()
@@ -55,6 +58,11 @@ def watched(stage: ProcessStage, journal: Journal) -> Iterator[None]:
         stop.set()
         for thread in threads:
             thread.join(TIMEOUT_S + 1.0)
+        states.master.close()
+        for relay in relays:
+            relay.relay.close()
+        for gateway in gateways:
+            gateway.gateway.close()
 
 
 def _repeat(stop: threading.Event, every_s: float, look: Callable[[], None]) -> None:
@@ -144,6 +152,7 @@ class _Logs:
             return
         self.journal.write("log", service=name, line=line[:300])
         if kind == "relay" and "relay re-registered with master" in line:
-            self.journal.write("relay.reregistered", service=name, relay_id=self.stage.services[name].relay_id)
+            with contextlib.suppress(WireError):  # without its id the line says nothing: whose registration was it?
+                self.journal.write("relay.reregistered", service=name, relay_id=current_relay_id(self.stage, name))
         elif kind == "master" and found.group("id"):
             self.journal.write("master.registered", relay_id=found.group("id"))

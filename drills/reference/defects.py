@@ -32,6 +32,7 @@ REGISTRY: dict[str, Defect] = {
         Defect("selection_ignores_drain", "master", "leases go on naming relays whose state is Draining"),
         Defect("drain_cuts_sessions", "relay", "a relay that is drained forgets all its sessions at once"),
         Defect("relay_drops_one_in_fifty", "relay", "every fiftieth FORWARD is not sent on"),
+        Defect("relay_goes_deaf", "relay", "for 1.2 s in every 6 s no FORWARD is sent on"),
         Defect("relay_never_reregisters", "relay", "after six failed heartbeats it goes silent instead of registering"),
         Defect("relay_adds_40ms", "relay", "every FORWARD is held for 40 ms before it is sent on"),
         Defect("gateway_loses_one_offer_in_ten", "gateway", "every tenth Offer is not passed on", "D20"),

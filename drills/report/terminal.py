@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from drills.verdict import Judgement, Outcome, Verdict
 
 MARKS = {Outcome.HELD: "held", Outcome.INCONCLUSIVE: "inconclusive", Outcome.BROKEN: "BROKEN"}
+SHARED_MIN = 6  # so many judgements with one and the same reason are one line
 ORDER = {Outcome.BROKEN: 0, Outcome.INCONCLUSIVE: 1, Outcome.HELD: 2}
 
 
@@ -20,8 +23,11 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     """The verdict in a line, and under it every objective that did not hold, with its reason."""
     held = sum(one.verdict is Outcome.HELD for one in verdict.judgements)
     lines = [f"{verdict.drill}: {MARKS[verdict.verdict]} ({held} of {len(verdict.judgements)} judgements held)"]
+    shared = Counter(one.reason for one in verdict.judgements if one.verdict is Outcome.INCONCLUSIVE)
+    lines += [f"  {MARKS[Outcome.INCONCLUSIVE]:<12} {count} judgements: {reason}"
+              for reason, count in shared.items() if count >= SHARED_MIN]  # fmt: skip
     for one in sorted(verdict.judgements, key=lambda one: ORDER[one.verdict]):
-        if one.verdict is not Outcome.HELD:
+        if one.verdict is not Outcome.HELD and shared[one.reason] < SHARED_MIN:
             lines.append(f"  {MARKS[one.verdict]:<12} {one.objective} in {one.window}: {figure_of(one)}, "
                          f"limit {one.limit:g}; {one.reason}")  # fmt: skip
     return lines

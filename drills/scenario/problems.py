@@ -39,19 +39,21 @@ _WORDS = {
 }
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, depth: int = 3) -> str:
     """A value as a problem shows it: on one line, escaped, cut where it is long.
 
     Only as much of it as fits is looked at, so that a large value costs no more than a small one.
     """
     if value is None:
         return "nothing"
+    if depth == 0 and isinstance(value, list | tuple | dict):
+        return "…"
     if isinstance(value, str):
         text = repr(value[: SHOWN_MAX + 1])
     elif isinstance(value, list | tuple):
-        text = "[" + ", ".join(shown(one) for one in value[:4]) + (", …]" if len(value) > 4 else "]")
+        text = "[" + ", ".join(shown(one, depth - 1) for one in value[:4]) + (", …]" if len(value) > 4 else "]")
     elif isinstance(value, dict):
-        first = [f"{shown(key)}: {shown(value[key])}" for key in list(value)[:4]]
+        first = [f"{shown(key)}: {shown(value[key], depth - 1)}" for key in list(value)[:4]]
         text = "{" + ", ".join(first) + (", …}" if len(value) > 4 else "}")
     else:
         text = str(value).lower() if isinstance(value, bool) else repr(value)

@@ -19,9 +19,10 @@ from drills.errors import CannotRun
 
 BLOCKS = range(20, 120)
 LOCKS = Path("/tmp/wavry-drills-blocks")
-# Relays get three digits each: Wavry compares endpoint addresses as text, by prefix (contract-master-relay §2.9), and
-# 127.20.1.1 would count as every 127.20.1.1xx.
-FIRST = {"toxiproxy": 15, "gateway": 20, "master": 30, "relay": 101}
+# Three digits each: Wavry compares endpoint addresses as text, by prefix (contract-master-relay §2.9), and 127.20.1.1
+# would count as every 127.20.1.1xx.
+FIRST = {"relay": 101, "toxiproxy": 215, "gateway": 220, "master": 230}
+LAST = 254
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,17 @@ class Block:
         return f"127.{self.number}"
 
     def service_addresses(self, kinds: Mapping[str, str]) -> dict[str, str]:
-        """An address for each service (name -> kind), no one's text the beginning of another's."""
+        """An address for each service (name -> kind), no one's text the beginning of another's.
+
+        Raises CannotRun where there are more services of a kind than addresses for it.
+        """
         following = dict(FIRST)
         addresses = {}
         for name, kind in kinds.items():
             addresses[name] = f"{self.prefix}.1.{following[kind]}"
             following[kind] += 1
+        if len(set(addresses.values())) < len(addresses) or max(following.values()) > LAST + 1:
+            raise CannotRun(f"{self.prefix}.1.0 has no addresses for so many services: {', '.join(kinds)}")
         return addresses
 
     def __contains__(self, address: str) -> bool:
@@ -51,7 +57,10 @@ class Block:
 @contextlib.contextmanager
 def claimed() -> Iterator[Block]:
     """A block that nobody else uses, for as long as the context lasts; raises CannotRun if there is none."""
-    LOCKS.mkdir(exist_ok=True)
+    try:
+        LOCKS.mkdir(exist_ok=True)
+    except OSError as error:
+        raise CannotRun(f"no folder {LOCKS} for the locks on blocks of addresses: {error.strerror}") from error
     with contextlib.suppress(PermissionError):
         LOCKS.chmod(0o1777)
     used = {int(address.split(".")[1]) for address in addresses_in_use() if address.startswith("127.")}

@@ -26,6 +26,7 @@ SERVICE_KEYS = {"command", "environment", "volumes"} | {
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+):-([^}$]*)\}")
 _ADDRESS = re.compile(r"\$\{DRILLS_ADDRESS_([A-Z0-9_]+):-[^}$]*\}:([0-9]+)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")  # a service's name becomes a folder and part of a variable
+_VOLUME = re.compile(r"[a-z][a-z0-9_-]*:/[^:]*")
 KINDS = {"wavry-gateway": "gateway", "wavry-master": "master", "wavry-relay": "relay", "toxiproxy-server": "toxiproxy"}
 
 
@@ -134,8 +135,8 @@ def _service(problems: Problems, name: str, raw: Any) -> ServicePlan:
         problems.add(f"{where}.command[0]", command[0], f"one of {', '.join(KINDS)}")
     volumes = _words(problems, f"{where}.volumes", raw["volumes"], "a list of name:path") if "volumes" in raw else []
     for index, volume in enumerate(volumes):
-        if ":" not in volume:
-            problems.add(f"{where}.volumes[{index}]", volume, "name:path")
+        if not _VOLUME.fullmatch(_VARIABLE.sub("/…", volume)):
+            problems.add(f"{where}.volumes[{index}]", volume, "a named volume as name:/path, without a mode")
     kind = KINDS.get(command[0], "gateway") if command else "gateway"
     environment = _environment(problems, f"{where}.environment", raw.get("environment", {}))
     return ServicePlan(name, kind, tuple(command), environment, tuple(volume.partition(":")[2] for volume in volumes))

@@ -1,8 +1,6 @@
 """The process stage: every service a local process on an address of its own in 127.0.0.0/8.
 
-No engine, no root. Children run in sessions of their own, so that a terminal's Ctrl-C reaches the runner first, and
-carry the run's folder in their environment (``DRILLS_RUN_FOLDER``): that is how ``drills recover`` finds what a killed
-runner has left, without trusting a PID.
+No engine, no root; what a process of a run is, is said in ``drills/stage/children.py``.
 """
 
 from __future__ import annotations
@@ -17,114 +15,27 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
+from types import TracebackType
+from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
 from drills.errors import BadInput, CannotRun
+from drills.signals import FirstErrorStays
 from drills.stage.addresses import Block
+from drills.stage.children import KILLED_S, sweep
+from drills.stage.children import REPOSITORY as REPOSITORY
+from drills.stage.children import Child as Child
+from drills.stage.children import spawn as spawn
 from drills.stage.compose import Compose, ServicePlan, interpolate
 from drills.stage.toxiproxy import ToxiproxyServer
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-MARK = "DRILLS_RUN_FOLDER"
 READY_S = 20.0
 STOP_GRACE_S = 10.0  # what `docker stop` gives (operations-facts §1.3)
 TOOLS = REPOSITORY / ".tools" / "bin"
 REAL_HEARTBEAT_S = 5.0  # contract-master-relay §6
 _open = build_opener(ProxyHandler({})).open
-
-
-@dataclass
-class Child:
-    """A process of ours: its handle, its log, and when the kernel started it (clock ticks since boot)."""
-
-    name: str
-    process: subprocess.Popen[bytes]
-    log: Path
-    start_ticks: int
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self.process.pid
-
-    def signal(self, number: int) -> None:
-        """Send a signal to it, if it still is the process that we started."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-
-    def end(self, grace_s: float) -> int:
-        """SIGTERM, and after the grace time SIGKILL; returns the exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.terminate()
-            try:
-                self.process.wait(grace_s)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        return self.process.wait(5.0)
-
-
-def spawn(
-    name: str, command: list[str], environment: Mapping[str, str], folder: Path, *, pipes: bool = False,
-    cwd: Path | None = None,
-) -> Child:  # fmt: skip
-    """Start a process of the run: its own session, its log in ``logs/``, the run's mark in its environment."""
-    log = folder / "logs" / f"{name}.log"
-    log.parent.mkdir(exist_ok=True)
-    base = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
-    full = {**base, "PYTHONPATH": str(REPOSITORY), **environment, MARK: str(folder)}
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command, env=full, cwd=cwd or folder, start_new_session=True, stderr=output,
-            stdin=subprocess.PIPE if pipes else subprocess.DEVNULL, stdout=subprocess.PIPE if pipes else output,
-        )  # fmt: skip
-    return Child(name, process, log, start_ticks(process.pid))
-
-
-def start_ticks(pid: int) -> int:
-    """When the kernel started a process (field 22 of /proc/PID/stat), 0 if it is gone."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    return int(text.rpartition(")")[2].split()[19])
-
-
-def process_state(pid: int) -> str:
-    """R, S, D, T (stopped), Z or empty if it is gone (/proc/PID/stat, field 3)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
-def marked(folder: Path) -> list[int]:
-    """Processes that carry this run's mark, the caller not among them."""
-    mark = f"{MARK}={folder}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            if mark in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-        except OSError:  # gone, or somebody else's
-            continue
-    return found
-
-
-def sweep(folder: Path) -> list[int]:
-    """Kill what carries the run's mark; returns the process ids. Only called by the run itself or once it is dead."""
-    swept = []
-    for pid in marked(folder):
-        ticks = start_ticks(pid)
-        with contextlib.suppress(ProcessLookupError):
-            if ticks and start_ticks(pid) == ticks:
-                os.kill(pid, signal.SIGKILL)
-                swept.append(pid)
-    return swept
 
 
 @dataclass(frozen=True)
@@ -183,7 +94,7 @@ class Service:
     plan: ServicePlan
     address: str
     command: tuple[str, ...]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)  # holds the secrets
     child: Child | None = None
     starts: int = 0
     relay_id: str = ""  # relays only: the id of the running process
@@ -197,6 +108,24 @@ class Service:
     def kind(self) -> str:
         """gateway, master, relay or toxiproxy."""
         return self.plan.kind
+
+
+class _Lowered:
+    """Lowers a stage on the way out; what goes wrong then does not hide the error that led there."""
+
+    def __init__(self, stage: ProcessStage) -> None:
+        self.stage = stage
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        def noted(late: BaseException) -> None:
+            if error:
+                error.add_note(f"and while lowering the stage: {late}")
+
+        with FirstErrorStays(error, noted):
+            self.stage.lower()
 
 
 class ProcessStage:
@@ -244,11 +173,10 @@ class ProcessStage:
     @contextlib.contextmanager
     def standing(self) -> Iterator[ProcessStage]:
         """All services ready, proxies between them; on the way out every process of the stage is ended."""
-        try:
+        # twice: the first signal may come in the middle of lowering, and no other is ever raised
+        with _Lowered(self), _Lowered(self):
             self._raise()
             yield self
-        finally:
-            self._lower()
 
     def _raise(self) -> None:
         first = [name for name, service in self.services.items() if service.kind != "relay"]
@@ -268,15 +196,15 @@ class ProcessStage:
             listen, upstream = (interpolate(text, self.variables) for text in (proxy.listen, proxy.upstream))
             self.toxiproxy.create(proxy.name, listen, upstream)
 
-    def _lower(self) -> None:
-        """End everything, newest first; one that refuses does not keep the others standing."""
+    def lower(self) -> None:
+        """End everything, newest first; one that refuses does not keep the others standing. Can be repeated."""
         living = [child for child in reversed(self.children) if child.process.poll() is None]
         for child in living:
             child.process.send_signal(signal.SIGCONT)
             child.process.kill()
         for child in living:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.process.wait(5.0)
+                child.process.wait(KILLED_S)
         sweep(self.folder)  # a signal can come between starting a process and noting it
         shutil.rmtree(self.folder / "volumes", ignore_errors=True)  # accounts of a stage that is gone
 
@@ -331,11 +259,7 @@ class ProcessStage:
     def kill(self, name: str) -> int:
         """SIGKILL; returns the exit code."""
         child = self.services[name].child
-        if child is None:
-            return 0
-        if child.process.poll() is None:
-            child.process.kill()
-        return child.process.wait(5.0)
+        return child.kill() if child else 0
 
     # -- where things are --------------------------------------------------------------------------------------------
 
@@ -379,10 +303,13 @@ def _look_http(path: str, port: int) -> Callable[[str], tuple[bool, str]]:
         try:
             with _open(url, timeout=1.0) as answer:
                 return answer.status == 200, f"{path} {answer.status}"
+        except HTTPError as error:
+            with error:
+                return False, f"{path} {error.code}"
         except URLError as error:
             return False, f"{path}: {error.reason}"
-        except OSError as error:
-            return False, f"{path}: {error}"
+        except (OSError, HTTPException) as error:
+            return False, f"{path}: {type(error).__name__} {error}"
 
     return look
 

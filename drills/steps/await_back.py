@@ -7,7 +7,6 @@ event of its own. Not coming back in time is evidence, not an error.
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments
@@ -34,25 +33,27 @@ class AwaitBackArguments(Arguments):
 
 def _perform(scene: Scene, arguments: AwaitBackArguments) -> None:
     service = arguments.service
-    deadline = time.monotonic() + arguments.within.in_s(scene.heartbeat_s)
-    relay_id = _ready(scene, service, deadline)
-    given = _named(scene, relay_id, deadline) if relay_id else None
-    named_ns = scene.now_ns()
-    if given and _forwards_both_ways(scene, given):
-        scene.journal.write("relay.back", service=service, relay_id=relay_id, named_ns=named_ns,
-                            forwarded_ns=scene.now_ns())  # fmt: skip
-        return
-    missing = "ready" if not relay_id else "named by a lease" if not given else "forwarding both ways"
+    deadline_ns = scene.now_ns() + int(arguments.within.in_s(scene.heartbeat_s) * 1e9)
+    relay_id = _ready(scene, service, deadline_ns)
+    named_ns = 0
+    while relay_id and (given := _named(scene, relay_id, deadline_ns)):
+        named_ns = named_ns or scene.now_ns()
+        if _forwards_both_ways(scene, given):
+            scene.journal.write("relay.back", service=service, relay_id=relay_id, named_ns=named_ns,
+                                forwarded_ns=scene.now_ns())  # fmt: skip
+            return
+        scene.pause(PAUSE_S)
+    missing = "ready" if not relay_id else "forwarding both ways" if named_ns else "named by a lease"
     scene.journal.write("step.unmet", step="await_back", service=service, relay_id=relay_id, reason=f"not {missing}")
 
 
-def _ready(scene: Scene, service: str, deadline: float) -> str:
+def _ready(scene: Scene, service: str, deadline_ns: int) -> str:
     from drills.probes.relays import current_relay_id
     from drills.wavry.errors import WireError
     from drills.wavry.relay import RelayHttp
 
     with RelayHttp(scene.stage.http(service), timeout_s=1.0) as relay:
-        while time.monotonic() < deadline:
+        while scene.now_ns() < deadline_ns:
             with contextlib.suppress(WireError):
                 if relay.ready().ready:
                     relay_id = current_relay_id(scene.stage, service)
@@ -62,15 +63,15 @@ def _ready(scene: Scene, service: str, deadline: float) -> str:
     return ""
 
 
-def _named(scene: Scene, relay_id: str, deadline: float) -> GivenPair | None:
+def _named(scene: Scene, relay_id: str, deadline_ns: int) -> GivenPair | None:
     from drills.probes.leases import given_leases
 
-    for given in given_leases(scene.stage, scene.journal, "return"):
-        if given and given.host.relay_id == relay_id:
-            return given
-        if time.monotonic() > deadline:
-            return None
-        scene.pause(PAUSE_S)
+    with contextlib.closing(given_leases(scene.stage, scene.journal, "return")) as leases:
+        while scene.now_ns() < deadline_ns:
+            given = next(leases)
+            if given and given.host.relay_id == relay_id:
+                return given
+            scene.pause(PAUSE_S)
     return None
 
 
@@ -81,11 +82,11 @@ def _forwards_both_ways(scene: Scene, given: GivenPair) -> bool:
 
     address = _split(given.host.address)
     prefix = scene.load_settings.ends_prefix
-    with (
-        RelayPeer(address, timeout_s=2.0, source_address=f"{prefix}.2.2") as host,
-        RelayPeer(address, timeout_s=2.0, source_address=f"{prefix}.2.1") as client,
-    ):
-        try:
+    try:
+        with (
+            RelayPeer(address, timeout_s=2.0, source_address=f"{prefix}.2.2") as host,
+            RelayPeer(address, timeout_s=2.0, source_address=f"{prefix}.2.1") as client,
+        ):
             answers = (
                 host.present(given.host.session, "server", given.host.token),
                 client.present(given.client.session, "client", given.client.token),
@@ -94,9 +95,9 @@ def _forwards_both_ways(scene: Scene, given: GivenPair) -> bool:
             return all(isinstance(answer, Ack) for answer in answers) and (
                 _crosses(client, host, session) and _crosses(host, client, session)
             )
-        except WireError as error:
-            scene.journal.write("relay.canary", reason=str(error))
-            return False
+    except WireError as error:
+        scene.journal.write("relay.canary", reason=str(error))
+        return False
 
 
 def _crosses(sender: RelayPeer, receiver: RelayPeer, session: UUID) -> bool:

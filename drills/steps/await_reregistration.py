@@ -6,7 +6,7 @@ Both ends' own words count: the relay's and the master's log lines are read by t
 
 from __future__ import annotations
 
-import time
+import contextlib
 from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments
@@ -15,6 +15,8 @@ from drills.steps.base import StepKind
 
 if TYPE_CHECKING:
     from drills.scene import Scene
+
+PAUSE_S = 0.05
 
 
 class AwaitReregistrationArguments(Arguments):
@@ -26,13 +28,16 @@ class AwaitReregistrationArguments(Arguments):
 
 def _perform(scene: Scene, arguments: AwaitReregistrationArguments) -> None:
     from drills.probes.relays import current_relay_id
+    from drills.wavry.errors import WireError
 
-    relay_id = current_relay_id(scene.stage, arguments.service)
-    deadline = time.monotonic() + arguments.within.in_s(scene.heartbeat_s)
-    while time.monotonic() < deadline:
-        if relay_id in scene.reregistered:
+    relay_id = ""
+    deadline_ns = scene.now_ns() + int(arguments.within.in_s(scene.heartbeat_s) * 1e9)
+    while scene.now_ns() < deadline_ns:
+        with contextlib.suppress(WireError):
+            relay_id = current_relay_id(scene.stage, arguments.service)
+        if relay_id and relay_id in scene.reregistered:
             return
-        scene.pause(0.05)
+        scene.pause(PAUSE_S)
     scene.journal.write("step.unmet", step="await_reregistration", service=arguments.service, relay_id=relay_id)
 
 

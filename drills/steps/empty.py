@@ -6,7 +6,6 @@ lease, and counted apart. If any remain even so, the next steps must not be made
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments
@@ -16,6 +15,7 @@ from drills.steps.base import StepKind
 if TYPE_CHECKING:
     from drills.scene import Scene
 
+PAUSE_S = 0.05
 TOLD_SHARE = 0.6  # of the limit: afterwards there must be time for those who were told to leave
 
 
@@ -29,21 +29,25 @@ class EmptyArguments(Arguments):
 def _perform(scene: Scene, arguments: EmptyArguments) -> None:
     from drills.probes.relays import current_relay_id
     from drills.scene import StoryStopped
+    from drills.wavry.errors import WireError
 
-    relay_id = current_relay_id(scene.stage, arguments.service)
+    try:
+        relay_id = current_relay_id(scene.stage, arguments.service)
+    except WireError as error:
+        raise StoryStopped(f"{arguments.service} does not say who it is, nobody knows who is on it: {error}") from error
     limit_s = arguments.within.in_s(scene.heartbeat_s)
-    began = time.monotonic()
+    began_ns = scene.now_ns()
     told = False
-    while (left := len(scene.sessions_on(relay_id))) and time.monotonic() - began < limit_s:
-        if not told and time.monotonic() - began > TOLD_SHARE * limit_s:
+    while (left := len(scene.sessions_on(relay_id))) and _since_s(scene, began_ns) < limit_s:
+        if not told and _since_s(scene, began_ns) > TOLD_SHARE * limit_s:
             told = True
             scene.journal.write("sessions.told", service=arguments.service, relay_id=relay_id, sessions=left)
             scene.load.leave([relay_id])
-        scene.pause(0.05)
+        scene.pause(PAUSE_S)
     scene.load.leave([])
     scene.journal.write(
         "relay.emptied", service=arguments.service, relay_id=relay_id, left=left, told=told,
-        took_s=round(time.monotonic() - began, 3), relay_says=_active_sessions(scene, arguments.service),
+        took_s=round(_since_s(scene, began_ns), 3), relay_says=_active_sessions(scene, arguments.service),
     )  # fmt: skip
     if left:
         raise StoryStopped(
@@ -51,11 +55,20 @@ def _perform(scene: Scene, arguments: EmptyArguments) -> None:
         )
 
 
-def _active_sessions(scene: Scene, service: str) -> int:
+def _since_s(scene: Scene, ns: int) -> float:
+    return (scene.now_ns() - ns) / 1e9
+
+
+def _active_sessions(scene: Scene, service: str) -> int | None:
+    """The relay's own count, for comparison; None where it does not answer."""
+    from drills.wavry.errors import WireError
     from drills.wavry.relay import RelayHttp
 
     with RelayHttp(scene.stage.http(service), timeout_s=2.0) as relay:
-        return relay.health().active_sessions
+        try:
+            return relay.health().active_sessions
+        except WireError:
+            return None
 
 
 STEP = StepKind("empty", EmptyArguments, _perform, "wait until no session is left on the relay", frozenset({"relay"}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,8 +24,9 @@ class SampleLeasesArguments(Arguments):
 def _perform(scene: Scene, arguments: SampleLeasesArguments) -> None:
     from drills.probes.leases import given_leases
 
-    for _ in itertools.islice(given_leases(scene.stage, scene.journal, "sample"), arguments.leases):
-        scene.pause(0)
+    with contextlib.closing(given_leases(scene.stage, scene.journal, "sample")) as leases:
+        for _ in itertools.islice(leases, arguments.leases):
+            scene.pause(0)
 
 
 STEP = StepKind(

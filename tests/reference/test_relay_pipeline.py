@@ -236,3 +236,23 @@ def test_relay_drops_one_in_fifty_and_counts_it_as_sent() -> None:
     assert [number for number in range(1, 101) if not bench.forwards(number)] == [50, 100]
     moved = bench.moved()
     assert moved["packets_forwarded"] == 100 and "dropped_packets" not in moved
+
+
+def test_relay_goes_deaf_for_a_while_in_every_six_seconds_and_counts_it_as_sent() -> None:
+    """A FORWARD in the deaf stretch is missing, one after it is not, and no counter tells."""
+    bench = paired(defects="relay_goes_deaf")
+    bench.after(6.0 - bench.now % 6.0)  # the beginning of a deaf stretch
+    heard = []
+    for number, passed in enumerate((0.0, 1.1, 0.2, 4.6, 0.2), start=1):
+        bench.after(passed)
+        heard.append(bench.forwards(number))
+    assert heard == [False, False, True, True, False]
+    assert bench.moved()["packets_forwarded"] == 5
+
+
+def test_the_sound_relay_is_never_deaf() -> None:
+    """Sound twin of relay_goes_deaf."""
+    bench = paired()
+    bench.after(6.0 - bench.now % 6.0)
+    for number, passed in enumerate((0.0, 1.1, 0.2), start=1):
+        assert bench.after(passed).forwards(number)

@@ -45,8 +45,10 @@ def test_what_is_not_a_duration_is_refused_with_examples(text: object) -> None:
         Duration.parse(text)
 
 
-@pytest.mark.parametrize(("text", "why"), [("0 s", "above zero"), ("0 heartbeats + 0 ms", "above zero"),
-                                           ("3601 s", "at most 3600"), ("999999 heartbeats", "at most 3600")])  # fmt: skip
+@pytest.mark.parametrize(("text", "why"), [
+        ("0 s", "above zero"), ("0 heartbeats + 0 ms", "above zero"), ("3601 s", "at most 3600"),
+        ("999999 heartbeats", "at most 3600"),
+    ])  # fmt: skip
 def test_no_time_and_too_much_time_are_refused(text: str, why: str) -> None:
     """A wait of nothing is a slip of the pen, and so is one of more than an hour."""
     with pytest.raises(ValueError, match=why):

@@ -49,7 +49,7 @@ def test_shared_hardening_is_what_aliases_are_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["a: &a [*a]\n", "a: *b\n", "a: &a {b: *a}\n"])
 def test_a_value_inside_itself_and_an_alias_to_nothing_are_refused(tmp_path: Path, text: str) -> None:
     """Neither can be walked through."""
-    with pytest.raises(BadInput, match="found .*alias.*, expected plain values"):
+    with pytest.raises(BadInput, match=r"found .*alias.*, expected plain values"):
         loaded(tmp_path, text, aliases=True)
 
 

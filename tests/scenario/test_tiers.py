@@ -55,7 +55,7 @@ def test_a_sound_file_is_understood(tmp_path: Path) -> None:
         ("prod: 0.01", "prod: .nan", "session_drop_ratio.limits.prod: found nan, expected a finite number"),
         ("prod: 0.01", "prod: -1", "session_drop_ratio.limits.prod: found -1, expected a number that is at least 0"),
         ("dev: 0.05", "dev: 5", "session_drop_ratio.limits.dev: found 5.0, expected a ratio from 0 to 1"),
-        ("prod: 0.01", "prod: 0.03", "session_drop_ratio.limits: found [0.05, 0.02, 0.03], expected limits that are no"),
+        ("prod: 0.01", "prod: 0.03", "session_drop_ratio.limits: found [0.05, 0.02, 0.03], expected limits that"),
         ("stage: 0.02, ", "", "session_drop_ratio.limits: found ['dev', 'prod'], expected each of dev, stage, prod"),
         ("session_drop_ratio:", "session_drops:", "indicators.session_drops: found 'session_drops', expected one of"),
         ("      why: nobody likes to be cut off\n", "", "session_drop_ratio.why: found nothing, expected this key"),

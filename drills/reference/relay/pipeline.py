@@ -36,6 +36,10 @@ class Limits:
     queue_capacity: int = 2048
 
 
+# of the defect relay_goes_deaf, at either pace: what a user feels does not depend on the relay's timers
+DEAF_EVERY_S, DEAF_S = 6.0, 1.2
+
+
 class Pipeline:
     """The relay's data plane without its socket."""
 
@@ -47,6 +51,7 @@ class Pipeline:
         self._queue: deque[tuple[bytes, Address]] = deque()
         self._queue_capacity = limits.queue_capacity
         self._drops_one_in_fifty = defects.on("relay_drops_one_in_fifty")
+        self._goes_deaf = defects.on("relay_goes_deaf")
         self._forwards = 0
 
     @property
@@ -124,7 +129,7 @@ class Pipeline:
             return self._drop("rate_limited_packets")
         session.last_active = now
         self._forwards += 1
-        if self._drops_one_in_fifty and self._forwards % 50 == 0:
+        if (self._drops_one_in_fifty and self._forwards % 50 == 0) or (self._goes_deaf and now % DEAF_EVERY_S < DEAF_S):
             self.sent(datagram)
             return None
         return datagram, receiver.address

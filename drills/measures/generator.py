@@ -1,0 +1,122 @@
+"""What the record says about our own load generator: did it stand still, was it late, did it start what was due?
+
+Figures only; ``drills/doubts.py`` says what they make doubtful.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drills.record import Event, Record, Span
+from drills.scenario.models import Action, Scenario, Step
+
+REACTION_MS = 250.0  # a worker that stands still this long makes its sessions act on it (drills/load/session.py)
+AFTERMATH_NS = 3_000_000_000  # for so long: two renewals of three tries each, half a second a try
+CHAIN_NS = 1_000_000_000  # gaps closer together than this add up to one silence
+UNSENT_NS = 250_000_000  # a living session that sends nothing for this long was forgotten by its pump
+SESSIONS_A_WORKER = 1_000_000  # session numbers are worker × this + count (drills/load/session.py)
+ASKING_NS = 1_500_000_000  # a resident whose session ended asks for the next at once, or after its retry pause
+
+
+def gaps_touching(record: Record, span: Span) -> list[Event]:
+    """Gaps of the pumps in the window, and long ones so near it that what they caused may lie in it."""
+    found = []
+    for gap in record.named("generator.gap"):
+        margin = AFTERMATH_NS if gap["to_ns"] - gap["from_ns"] >= REACTION_MS * 1e6 else 0
+        if gap["from_ns"] < span.to_ns + margin and gap["to_ns"] > span.from_ns - margin:
+            found.append(gap)
+    return found
+
+
+def longest_gap_ms(record: Record, span: Span) -> float:
+    """The longest time for which a worker's pump stood still."""
+    return max(((gap["to_ns"] - gap["from_ns"]) / 1e6 for gap in gaps_touching(record, span)), default=0.0)
+
+
+def longest_stall_ms(record: Record, span: Span) -> float:
+    """The most that gaps of one worker, one after another, can have added to any time measured in the window."""
+    longest = 0.0
+    running: dict[int, tuple[int, float]] = {}  # worker -> end of its newest gap, sum of the chain
+    for gap in sorted(gaps_touching(record, span), key=lambda gap: int(gap["from_ns"])):
+        ended, total = running.get(gap["worker"], (0, 0.0))
+        total = (total if gap["from_ns"] - ended < CHAIN_NS else 0.0) + (gap["to_ns"] - gap["from_ns"]) / 1e6
+        running[gap["worker"]] = gap["to_ns"], total
+        longest = max(longest, total)
+    return longest
+
+
+def lateness_ms(record: Record, span: Span) -> Any:
+    """How late each packet due in the window was handed to the kernel, in ms; skipped ones are not in it."""
+    packets = record.packets
+    due = (packets.intended_ns >= span.from_ns) & (packets.intended_ns < span.to_ns) & (packets.sent_ns > 0)
+    return (packets.sent_ns[due] - packets.intended_ns[due]) / 1e6
+
+
+def skipped_of(record: Record, span: Span) -> tuple[int, int]:
+    """(packets that were due in the window and not sent in time, all that were due)."""
+    packets = record.packets
+    due = (packets.intended_ns >= span.from_ns) & (packets.intended_ns < span.to_ns)
+    return int((due & (packets.sent_ns == 0)).sum()), int(due.sum())
+
+
+def forgotten_sessions(record: Record, span: Span) -> int:
+    """Sessions that lived in the window and for which nothing was even due for a while: their pump had stopped."""
+    import numpy
+
+    packets = record.packets
+    lived = {event["session"]: event["ended_ns"] for event in record.named("session.setup") if event["ok"]}
+    stopped: dict[int, int] = {}
+    for event in record.named("session.ended"):
+        stopped.setdefault(event["session"], event["stopped_ns"])
+    both = [(session, lived[session], stopped[session]) for session in lived if session in stopped]
+    if not both:
+        return 0
+    # when something was due, per session and direction, between its set-up and its end
+    numbers, began, ended = (numpy.array(column, dtype=numpy.int64) for column in zip(*both, strict=True))
+    keys = numpy.concatenate([packets.session.astype(numpy.int64) * 2 + packets.direction]
+                             + [numbers * 2 + direction for direction in (0, 1) for _ in (0, 1)])  # fmt: skip
+    moments = numpy.concatenate((packets.intended_ns, began, ended, began, ended))
+    order = numpy.lexsort((moments, keys))
+    keys, moments = keys[order], moments[order]
+    inside = numpy.isin(keys // 2, numbers)
+    keys, moments = keys[inside], moments[inside]
+    hole = (numpy.diff(keys) == 0) & (numpy.diff(moments) > UNSENT_NS)
+    hole &= (moments[:-1] < span.to_ns) & (moments[1:] > span.from_ns)
+    return len(numpy.unique(keys[:-1][hole] // 2))
+
+
+def planned_visits(record: Record, scenario: Scenario, window: str, span: Span) -> float:
+    """How many visits were due in the window by the plan that the runner gave the workers (``drills/run.py``)."""
+    heartbeat_s = float(record.provenance["heartbeat_s"])
+    factor = int(record.provenance.get("load", {}).get("evidence_factor", 1))
+    lengths = {"calm": scenario.windows.calm, "recovery": scenario.windows.recovery}
+    length = lengths.get(window)
+    planned_s = length.in_s(heartbeat_s) * factor if length else _told_s(scenario.fault, heartbeat_s)
+    return scenario.load.visits_per_window * factor / planned_s * span.seconds if planned_s else 0.0
+
+
+def _told_s(steps: tuple[Step, ...], heartbeat_s: float) -> float:
+    """What the steps of a story say outright that they last, as the runner reckons it."""
+    total = 0.0
+    for step in steps:
+        lasts = getattr(step.arguments, "lasts", None) if isinstance(step, Action) else step.lasts
+        total += lasts.in_s(heartbeat_s) if lasts else 0.0
+        total += 0.0 if isinstance(step, Action) else _told_s(step.steps, heartbeat_s)
+    return total
+
+
+def started_visits(record: Record, span: Span) -> int:
+    """Visits due in the window whose set-up came to an end, good or bad."""
+    return sum(event["kind"] == "visit" and event["intended_ns"] in span for event in record.named("session.setup"))
+
+
+def residents_still_asking(record: Record, span: Span) -> int:
+    """Residents that began a set-up in the window which never came to an end: it hung until the run did."""
+    finished = record.named("generator.finished")
+    over_ns = finished[0].ns if finished else record.events[-1].ns
+    newest = {event["pair"]: event for event in record.named("session.setup") if event["kind"] == "resident"}
+    ended: dict[int, int] = {}
+    for event in record.named("session.ended"):
+        ended.setdefault(event["session"], event["stopped_ns"] if event["reason"] != "the run ended" else over_ns)
+    asked = [ended.get(event["session"], over_ns) if event["ok"] else event["ended_ns"] for event in newest.values()]
+    return sum(ns in span and ns + ASKING_NS < over_ns for ns in asked)

@@ -1,0 +1,173 @@
+"""One objective weighed: evidence against its limit, then doubt against the outcome. Pure arithmetic.
+
+A doubt that voids `broken` does so only if it can explain what was found: with as much taken off as it may have added,
+or as many bad samples forgiven as it may have caused, would the promise still be broken? Then it stays broken.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+
+from drills.doubts import Doubt
+from drills.measures.evidence import Evidence
+from drills.objectives import Claim, DoubtKind, Shape
+
+Z_99 = 2.5758  # two-sided 99 % of the normal distribution
+
+# How long our generator must stand still, at least, before that alone can make one sample of a ratio bad: half of the
+# shortest patience of a set-up (a second for the first packet each way), half a second for one try of a PRESENT, half
+# of the time in which a packet may still arrive, and less than the silence at its end that makes a session cut.
+HARMLESS_STALL_MS = {
+    "session_setup_success_ratio": 500.0,
+    "handshake_failure_ratio": 500.0,
+    "packets_lost_ratio": 500.0,
+    "session_drop_ratio": 200.0,
+}
+
+
+class Outcome(StrEnum):
+    """What a judgement or verdict can be."""
+
+    HELD = "held"
+    INCONCLUSIVE = "inconclusive"
+    BROKEN = "broken"
+
+
+GRAVITY = {Outcome.HELD: 0, Outcome.INCONCLUSIVE: 1, Outcome.BROKEN: 2}
+
+
+def interval_99(hits: int, samples: int) -> tuple[float, float]:
+    """The 99 % interval of a share (Wilson's score interval)."""
+    if samples == 0:
+        return 0.0, 1.0
+    share, z2 = hits / samples, Z_99**2
+    middle = (share + z2 / (2 * samples)) / (1 + z2 / samples)
+    half = Z_99 / (1 + z2 / samples) * math.sqrt(share * (1 - share) / samples + z2 / (4 * samples**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def weighed(
+    claim: Claim, evidence: Evidence, limit: float, samples_min: int, doubts: list[Doubt]
+) -> tuple[Outcome, str]:
+    """The outcome of one objective and the words for it: evidence first, then what doubt takes away from it."""
+    if evidence.missing:
+        return Outcome.INCONCLUSIVE, evidence.missing
+    outcome, reason = _undoubted(claim, evidence, limit, samples_min)
+    for doubt in doubts:
+        if outcome in doubt.voids and not (outcome is Outcome.BROKEN and _broken_anyway(claim, evidence, limit, doubt)):
+            return Outcome.INCONCLUSIVE, f"{doubt}; otherwise {outcome}" + (f": {reason}" if reason else "")
+    return outcome, reason
+
+
+def _undoubted(claim: Claim, evidence: Evidence, limit: float, samples_min: int) -> tuple[Outcome, str]:
+    if evidence.figure is not None and not math.isfinite(evidence.figure):
+        return Outcome.INCONCLUSIVE, f"the figure is {evidence.figure}, which is no measurement"
+    enough = evidence.figure is not None and evidence.samples >= samples_min
+    if not enough and not _certain_with_few(claim, evidence, limit):
+        return Outcome.INCONCLUSIVE, f"{evidence.samples} samples, at least {samples_min} needed"
+    outcome, reason = _SHAPES[claim.shape](claim, evidence, limit)
+    return outcome, "; ".join(part for part in (reason, evidence.says) if part)
+
+
+def _certain_with_few(claim: Claim, evidence: Evidence, limit: float) -> bool:
+    """A thing that must never happen and did is broken however few looks there were."""
+    if evidence.figure is None:
+        return False
+    return evidence.past or (claim.shape is Shape.COUNT_MAX and evidence.figure > limit)
+
+
+def _broken_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt) -> bool:
+    """Whether the promise would be broken even if everything that the doubt can explain had not happened."""
+    if doubt.kind is DoubtKind.RECORD:  # what is missing does not take back what was seen
+        return claim.shape is Shape.COUNT_MAX or (claim.shape is Shape.COUNT_MIN and evidence.past)
+    if claim.shape is Shape.QUANTILE_MAX and claim.about_time_ms:
+        if doubt.kind is DoubtKind.STARVED and claim.name != "silence_ms_p99":
+            return False  # a queue behind a starved process grows by more than the process waited
+        most = doubt.most_ms / claim.about_time_ms if doubt.kind in (DoubtKind.GENERATOR, DoubtKind.STARVED) else 0.0
+        forgiven = doubt.most_failures if doubt.kind is DoubtKind.OWN_LOSS else 0.0
+        return (most > 0 or forgiven > 0) and _too_many_past(claim, evidence, limit + most, forgiven)
+    if claim.shape is Shape.RATIO_MAX and doubt.kind is DoubtKind.OWN_LOSS:
+        return interval_99(max(0, (evidence.hits or 0) - _whole(doubt.most_failures)), evidence.samples)[0] > limit
+    if claim.shape in (Shape.RATIO_MAX, Shape.RATIO_MIN) and doubt.kind is DoubtKind.GENERATOR:
+        return doubt.most_ms < HARMLESS_STALL_MS.get(claim.name, 0.0)
+    if claim.shape is Shape.TIME_MAX and doubt.kind is DoubtKind.STARVED:
+        return (evidence.figure or 0.0) - doubt.most_ms / claim.about_time_ms > limit
+    return False
+
+
+def _whole(failures: float) -> int:
+    return int(min(failures, 1e12))
+
+
+def _too_many_past(claim: Claim, evidence: Evidence, limit: float, forgiven: float) -> bool:
+    """Whether more samples lie past a limit than a percentile allows, beyond luck, even with some forgiven."""
+    past = max(0, _past(evidence, limit) - _whole(forgiven))
+    return interval_99(past, evidence.samples)[0] > 1 - (claim.quantile or 0.5)
+
+
+def _past(evidence: Evidence, limit: float) -> int:
+    import numpy
+
+    return int((numpy.asarray(evidence.values) > limit).sum())
+
+
+def _ratio_max(claim: Claim, evidence: Evidence, limit: float) -> tuple[Outcome, str]:
+    low, high = interval_99(evidence.hits or 0, evidence.samples)
+    assert evidence.figure is not None
+    if evidence.figure <= limit:
+        return Outcome.HELD, ""
+    if low > limit:
+        return Outcome.BROKEN, f"99 % interval {low:.4f} to {high:.4f} lies past {limit:g}"
+    return Outcome.INCONCLUSIVE, f"past {limit:g}, but its 99 % interval {low:.4f} to {high:.4f} is not"
+
+
+def _ratio_min(claim: Claim, evidence: Evidence, limit: float) -> tuple[Outcome, str]:
+    low, high = interval_99(evidence.hits or 0, evidence.samples)
+    assert evidence.figure is not None
+    if evidence.figure >= limit:
+        return Outcome.HELD, ""
+    if high < limit:
+        return Outcome.BROKEN, f"99 % interval {low:.4f} to {high:.4f} lies below {limit:g}"
+    return Outcome.INCONCLUSIVE, f"below {limit:g}, but its 99 % interval {low:.4f} to {high:.4f} is not"
+
+
+def _quantile_max(claim: Claim, evidence: Evidence, limit: float) -> tuple[Outcome, str]:
+    """A percentile past its limit is broken when the share of samples past the limit is, beyond luck."""
+    assert evidence.figure is not None
+    if evidence.figure <= limit:
+        return Outcome.HELD, ""
+    words = f"{_past(evidence, limit)} of {evidence.samples} lie past {limit:g} {claim.unit}"
+    if _too_many_past(claim, evidence, limit, 0):
+        return Outcome.BROKEN, words
+    return Outcome.INCONCLUSIVE, f"{words}, which may be luck"
+
+
+def _count_max(claim: Claim, evidence: Evidence, limit: float) -> tuple[Outcome, str]:
+    return (Outcome.HELD if (evidence.figure or 0.0) <= limit else Outcome.BROKEN), ""
+
+
+def _count_min(claim: Claim, evidence: Evidence, limit: float) -> tuple[Outcome, str]:
+    figure = evidence.figure or 0.0
+    if evidence.past:
+        return Outcome.BROKEN, ""
+    if figure >= limit:
+        return Outcome.HELD, ""
+    return Outcome.INCONCLUSIVE, f"only {figure:g} of {limit:g} {claim.unit} were seen"
+
+
+def _time_max(claim: Claim, evidence: Evidence, limit: float) -> tuple[Outcome, str]:
+    figure = evidence.figure or 0.0
+    if evidence.past and figure <= limit:
+        return Outcome.INCONCLUSIVE, f"the drill gave up after {figure:.1f} s, {limit:g} s were allowed"
+    return (Outcome.HELD if figure <= limit else Outcome.BROKEN), ""
+
+
+_SHAPES = {
+    Shape.RATIO_MAX: _ratio_max,
+    Shape.RATIO_MIN: _ratio_min,
+    Shape.QUANTILE_MAX: _quantile_max,
+    Shape.COUNT_MAX: _count_max,
+    Shape.COUNT_MIN: _count_min,
+    Shape.TIME_MAX: _time_max,
+}

@@ -1,0 +1,359 @@
+"""A stage, a load and a scene on which nothing is real but the order of things.
+
+What happens is written into one list, the ``trail``, in the words of the tests: ``undo+``, ``do …``, ``look …``,
+``mend …``, ``event …``, ``undo-``. Time passes when somebody waits, at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+from drills.errors import CannotRun
+from drills.faults.canary import Canary
+from drills.scene import Scene
+from drills.signals import Signals
+from drills.wavry.errors import Refused, Unreachable
+
+RUNNING, STOPPED, GONE = "S", "T", ""
+
+
+@dataclass
+class FakeJournal:
+    """Keeps the events; ``on_event`` lets a test do something at the moment of one."""
+
+    trail: list[str]
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def write(self, event: str, **fields: Any) -> None:
+        self.trail.append(f"event {event}")
+        self.events.append((event, fields))
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        """The fields of every event of this name."""
+        return [fields for event, fields in self.events if event == name]
+
+
+class FakeProcess:
+    """As much of Popen as faults look at."""
+
+    def __init__(self, trail: list[str]) -> None:
+        self.trail = trail
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        self.trail.append("look process")
+        return self.returncode
+
+
+class FakeChild:
+    """A process that can be stopped and continued."""
+
+    def __init__(self, stage: FakeStage, name: str, pid: int) -> None:
+        self.stage, self.name, self.pid = stage, name, pid
+        self.process = FakeProcess(stage.trail)
+        self.state = RUNNING
+
+    def signal(self, number: int) -> None:
+        mends = number == 18  # SIGCONT
+        self.stage.act("resume" if mends else "pause", self.name, mends=mends)
+        if not self.stage.deaf:
+            self.state = RUNNING if mends else STOPPED
+
+
+@dataclass
+class FakeService:
+    """A service with its process and, for relays, the id of it."""
+
+    name: str
+    kind: str
+    child: FakeChild | None = None
+    relay_id: str = ""
+    own_id: str = ""  # what the running relay would tell
+    ready: bool = True
+
+
+class FakeStage:
+    """Four services and two paths. ``deaf``: nothing done to it has an effect; ``refuses``: mending raises."""
+
+    heartbeat_s = 5.0
+
+    def __init__(self, trail: list[str]) -> None:
+        self.trail = trail
+        self.deaf = self.refuses = False
+        self.on_mend: Callable[[], None] = lambda: None
+        self.starts = 0
+        self.patience_s: list[float] = []  # of every canary, in their order
+        self.toxiproxy = FakeToxiproxy(self)
+        self.secrets = SimpleNamespace(admin_token="an admin token")
+        self.states: dict[str, str] = {}  # relay id -> as the master lists it
+        kinds = {"gateway": "gateway", "master": "master", "relay_a": "relay", "relay_b": "relay"}
+        self.services = {name: FakeService(name, kind) for name, kind in kinds.items()}
+        for name in self.services:
+            self._run(name)
+
+    def _run(self, name: str) -> None:
+        service = self.services[name]
+        self.starts += 1
+        service.child = FakeChild(self, name, 1000 + self.starts)
+        service.relay_id = ""
+        if service.kind == "relay":
+            service.own_id = f"{name}-{self.starts}"
+            self.states[service.own_id] = "Active"
+
+    def act(self, what: str, subject: str, *, mends: bool) -> None:
+        """Note that something is done; refuse, where mending is to be refused."""
+        self.trail.append(f"{'mend' if mends else 'do'} {what} {subject}")
+        if mends:
+            self.on_mend()
+            if self.refuses:
+                raise CannotRun(f"{what} {subject} is refused")
+
+    def start(self, name: str) -> None:
+        self.act("start", name, mends=True)
+        child = self.services[name].child
+        if not self.deaf and (child is None or child.process.returncode is not None):
+            self._run(name)
+
+    def stop(self, name: str) -> int:
+        return self._end("stop", name, 0)
+
+    def kill(self, name: str) -> int:
+        return self._end("kill", name, -9)
+
+    def _end(self, what: str, name: str, code: int) -> int:
+        self.act(what, name, mends=False)
+        child = self.services[name].child
+        if child and not self.deaf:
+            child.process.returncode, child.state = code, GONE
+        return code
+
+    def await_ready(self, name: str) -> None:
+        self.trail.append("look ready")
+        child = self.services[name].child
+        if child is None or child.process.returncode is not None:
+            raise CannotRun(f"{name} is not ready")
+
+    def state_of_pid(self, pid: int) -> str:
+        """What /proc would say of one of these processes."""
+        self.trail.append("look state")
+        children = [service.child for service in self.services.values() if service.child]
+        return next((child.state for child in children if child.pid == pid), GONE)
+
+    def http(self, name: str) -> str:
+        return name
+
+    def relays(self) -> list[str]:
+        return [name for name, service in self.services.items() if service.kind == "relay"]
+
+    def proxied(self, proxy: str) -> str:
+        return f"{proxy}:1"
+
+    def relay_http(self, url: str, *, timeout_s: float) -> FakeRelayHttp:
+        """In place of RelayHttp."""
+        return FakeRelayHttp(self.services[url])
+
+    def master_http(self, url: str, *, timeout_s: float, admin_token: str | None = None) -> FakeMasterHttp:
+        """In place of MasterHttp."""
+        return FakeMasterHttp(self)
+
+    def through(self, stage: FakeStage, proxy: str, patience_s: float = 1.0) -> Canary:
+        """In place of the canary: what a request through this path would meet."""
+        self.trail.append(f"look through {proxy}")
+        self.patience_s.append(patience_s)
+        toxics = self.toxiproxy.kept.get(proxy, {})
+        if proxy in self.toxiproxy.disabled:
+            return Canary("refused", 0.1)
+        if any(kind == "timeout" for kind, _ in toxics.values()):
+            return Canary("silence", patience_s * 1000)
+        added = sum(attributes["latency"] for _, attributes in toxics.values())
+        return Canary("ok", 2.0 + added) if added <= patience_s * 1000 else Canary("silence", patience_s * 1000)
+
+
+class FakeRelayHttp:
+    """A relay's own pages."""
+
+    def __init__(self, service: FakeService) -> None:
+        self.service = service
+
+    def __enter__(self) -> FakeRelayHttp:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def _reach(self) -> None:
+        if self.service.child is None or self.service.child.process.returncode is not None:
+            raise Unreachable("connection refused")
+
+    def health(self) -> SimpleNamespace:
+        self._reach()
+        return SimpleNamespace(relay_id=self.service.own_id, active_sessions=0)
+
+    def ready(self) -> SimpleNamespace:
+        self._reach()
+        return SimpleNamespace(ready=self.service.ready)
+
+
+class FakeMasterHttp:
+    """The master's list of relays and its operator's page."""
+
+    def __init__(self, stage: FakeStage) -> None:
+        self.stage = stage
+
+    def __enter__(self) -> FakeMasterHttp:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def update_state(self, relay_id: str, state: str) -> None:
+        mends = str(state) == "Active"
+        self.stage.trail.append(f"{'mend' if mends else 'do'} {state} {relay_id}")
+        if mends:
+            self.stage.on_mend()
+            if self.stage.refuses:
+                raise Refused(404, "no such relay")
+        if not self.stage.deaf:
+            self.stage.states[relay_id] = str(state)
+
+    def relays(self) -> list[SimpleNamespace]:
+        self.stage.trail.append("look relays")
+        return [SimpleNamespace(relay_id=one, state=state) for one, state in self.stage.states.items()]
+
+
+class FakeToxiproxy:
+    """Toxics and switches, in memory. ``stuck``: toxics of these names cannot be removed."""
+
+    def __init__(self, stage: FakeStage) -> None:
+        self.stage = stage
+        self.kept: dict[str, dict[str, tuple[str, dict[str, int]]]] = {}
+        self.disabled: set[str] = set()
+        self.stuck: set[str] = set()
+
+    def add_toxic(self, name: str, toxic: str, kind: str, stream: str, attributes: dict[str, int]) -> None:
+        self.stage.act(f"add {toxic}", name, mends=False)
+        if not self.stage.deaf:
+            self.kept.setdefault(name, {})[toxic] = (kind, attributes)
+
+    def remove_toxic(self, name: str, toxic: str) -> None:
+        self.stage.act(f"remove {toxic}", name, mends=True)
+        if toxic in self.stuck:
+            raise CannotRun(f"{toxic} is stuck")
+        if not self.stage.deaf:
+            self.kept.get(name, {}).pop(toxic, None)
+
+    def set_enabled(self, name: str, on: bool) -> None:
+        self.stage.act("enable" if on else "disable", name, mends=on)
+        if not self.stage.deaf:
+            (self.disabled.discard if on else self.disabled.add)(name)
+
+
+@dataclass
+class FakeLoad:
+    """Remembers what it was told; ``on_leave`` is what the sessions do about it."""
+
+    told: list[list[str]] = field(default_factory=list)
+    on_leave: Callable[[list[str]], None] = lambda relay_ids: None
+
+    def visits(self, per_s: float) -> None:
+        return None
+
+    def leave(self, relay_ids: list[str]) -> None:
+        self.told.append(relay_ids)
+        self.on_leave(relay_ids)
+
+
+@dataclass
+class FakeFollower:
+    """What the journal is said to have told so far."""
+
+    sessions: dict[int, str] = field(default_factory=dict)
+    reregistered: set[str] = field(default_factory=set)
+
+
+class FakeScene(Scene):
+    """A scene whose clock moves when somebody waits; ``at`` holds what happens at which second."""
+
+    def __init__(self, folder: Path) -> None:
+        self.trail: list[str] = []
+        self.clock_ns = 1_000_000_000
+        self.at: list[tuple[float, Callable[[], None]]] = []
+        self.on_hold: Callable[[], None] = lambda: None
+        super().__init__(
+            stage=FakeStage(self.trail), load=FakeLoad(), load_settings=SimpleNamespace(ends_prefix="127.20"),
+            journal=FakeJournal(self.trail), folder=folder, heartbeat_s=5.0, signals=Signals(), follower=FakeFollower(),
+        )  # fmt: skip
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the beginning."""
+        return self.clock_ns / 1e9 - 1.0
+
+    def now_ns(self) -> int:
+        return self.clock_ns
+
+    def pause(self, seconds: float) -> None:
+        self.clock_ns += int(max(seconds, 0.001) * 1e9)
+        for due in [one for one in self.at if one[0] <= self.now_s]:
+            self.at.remove(due)
+            due[1]()
+
+    def signals_held(self) -> contextlib.AbstractContextManager[None]:
+        self.on_hold()
+        return super().signals_held()
+
+    @contextlib.contextmanager
+    def undo_record(self, fault: str, subject: str) -> Iterator[None]:
+        with super().undo_record(fault, subject):
+            self.trail.append("undo+")
+            try:
+                yield
+            finally:
+                self.trail.append("undo-")
+
+
+@dataclass
+class FakePeer:
+    """One end at a relay's UDP port; ``wire`` is shared by both ends."""
+
+    wire: FakeWire
+    end: str = ""
+
+    def __enter__(self) -> FakePeer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def present(self, session: UUID, role: str, token: str) -> object:
+        self.end = role
+        return self.wire.answers[role]
+
+    def forward(self, session: UUID, sequence: int, body: bytes) -> None:
+        if self.end in self.wire.carries:
+            self.wire.arrived.append(("client" if self.end == "server" else "server", body))
+
+    def receive(self, timeout_s: float) -> object | None:
+        mine = next((one for one in self.wire.arrived if one[0] == self.end), None)
+        if mine:
+            self.wire.arrived.remove(mine)
+        return mine
+
+
+@dataclass
+class FakeWire:
+    """What a relay answers to each role, and from which ends it carries packets."""
+
+    answers: dict[str, object]
+    carries: set[str]
+    arrived: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def peer(self, address: tuple[str, int], *, timeout_s: float, source_address: str) -> FakePeer:
+        """In place of RelayPeer."""
+        return FakePeer(self)

@@ -1,0 +1,22 @@
+"""A scene for the faults, with every way to a real service replaced by the stage of the fakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeScene
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeScene:
+    """A fresh scene; faults and probes reach the fake relays, master and paths."""
+    scene = FakeScene(tmp_path)
+    stage = scene.stage
+    monkeypatch.setattr("drills.probes.relays.RelayHttp", stage.relay_http)
+    monkeypatch.setattr("drills.wavry.master.MasterHttp", stage.master_http)
+    monkeypatch.setattr("drills.stage.children.process_state", stage.state_of_pid)
+    for module in ("canary", "black_hole", "down"):
+        monkeypatch.setattr(f"drills.faults.{module}.through", stage.through)
+    return scene

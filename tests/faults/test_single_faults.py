@@ -1,0 +1,127 @@
+"""What is particular to one fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from drills.errors import CannotRun
+from drills.faults.base import Arguments, Proof, each, eventually
+from drills.faults.canary import round_trip_ms
+from drills.faults.latency import LatencyArguments
+from drills.faults.table import FAULTS
+from tests.fakes import FakeScene
+
+
+def test_a_drained_relay_that_was_restarted_is_not_activated_again(scene: FakeScene) -> None:
+    """The new process is active already, and the old id must stay drained: nobody answers under it any more."""
+    stage = scene.stage
+    with FAULTS["drain"].injected(scene, "relay_a", Arguments()) as receipt:
+        with FAULTS["restart"].injected(scene, "relay_a", Arguments()):
+            pass
+    assert stage.states[receipt.detail["relay_id"]] == "Draining"
+    assert not any(word.startswith("mend Active") for word in scene.trail)
+    assert receipt.mended is not None and receipt.mended.seen
+
+
+def test_a_drained_relay_that_is_down_when_the_drain_ends_is_not_activated(scene: FakeScene) -> None:
+    """It will come back under another id."""
+    with FAULTS["drain"].injected(scene, "relay_a", Arguments()):
+        scene.stage.kill("relay_a")
+        scene.stage.services["relay_a"].relay_id = ""
+    assert not any(word.startswith("mend Active") for word in scene.trail)
+
+
+def test_the_scene_knows_what_is_drained_only_while_it_is(scene: FakeScene) -> None:
+    """Steps ask the scene which relay is drained."""
+    with FAULTS["drain"].injected(scene, "relay_a", Arguments()) as receipt:
+        assert scene.drained == {"relay_a": receipt.detail["relay_id"]}
+    assert scene.drained == {}
+
+
+def test_a_relay_that_does_not_tell_its_id_cannot_be_drained(scene: FakeScene) -> None:
+    """That is a drill that cannot run, with the reason, and nothing was broken for it."""
+    scene.stage.kill("relay_a")
+    with pytest.raises(CannotRun, match="relay_a cannot be drained"):
+        with FAULTS["drain"].injected(scene, "relay_a", Arguments()):
+            pass
+    assert "undo+" not in scene.trail
+
+
+@pytest.mark.parametrize("name", ["kill", "stop", "restart"])
+def test_what_ends_a_process_writes_its_exit_code_and_the_new_process_down(scene: FakeScene, name: str) -> None:
+    """Killed is -9, asked to go is 0; the start is an event of its own."""
+    with FAULTS[name].injected(scene, "relay_a", Arguments()) as receipt:
+        assert receipt.detail["exit_code"] == (-9 if name == "kill" else 0)
+    (started,) = scene.journal.named("service.started")
+    assert started["pid"] == scene.stage.services["relay_a"].child.pid
+
+
+def test_a_pause_that_outlives_its_process_mends_nothing_else(scene: FakeScene) -> None:
+    """The process that was paused is the one that is resumed; a new one under the same name is let be."""
+    paused = scene.stage.services["relay_a"].child
+    with FAULTS["pause"].injected(scene, "relay_a", Arguments()):
+        scene.stage.kill("relay_a")
+        scene.stage.start("relay_a")
+    assert scene.stage.services["relay_a"].child is not paused
+    assert scene.journal.named("fault.receipt")[0]["mended"]
+
+
+@pytest.mark.parametrize("name", ["black_hole", "latency"])
+def test_each_direction_is_mended_though_the_first_refuses(scene: FakeScene, name: str) -> None:
+    """One toxic that will not come off does not leave the other on the path."""
+    arguments = LatencyArguments(latency_ms=50) if name == "latency" else Arguments()
+    scene.stage.toxiproxy.stuck = {f"{name}_upstream"}
+    with pytest.raises(CannotRun, match="upstream is stuck"):
+        with FAULTS[name].injected(scene, "ends_to_gateway", arguments):
+            pass
+    assert set(scene.stage.toxiproxy.kept["ends_to_gateway"]) == {f"{name}_upstream"}
+
+
+@pytest.mark.parametrize(("direction", "measured"), [("both", "+200.0"), ("upstream", "+100.0"), ("downstream", "+100.0")])
+def test_latency_is_asked_for_by_direction_and_measured_as_a_round_trip(
+    scene: FakeScene, direction: str, measured: str
+) -> None:  # fmt: skip
+    """Toxiproxy delays one direction; a round trip has both."""
+    arguments = LatencyArguments(latency_ms=100, direction=direction)
+    with FAULTS["latency"].injected(scene, "ends_to_gateway", arguments) as receipt:
+        assert receipt.landed.measured.endswith(f"{measured} ms")
+        assert receipt.landed.seen
+
+
+def test_a_round_trip_gives_up_at_the_first_silence(scene: FakeScene) -> None:
+    """Five unanswered canaries of four minutes each would keep mending from ending."""
+    scene.stage.toxiproxy.disabled.add("ends_to_gateway")
+    before = len(scene.trail)
+    assert round_trip_ms(scene.stage, "ends_to_gateway", 5, 1.0) is None
+    assert len(scene.trail) == before + 1
+
+
+def test_latency_that_cannot_be_taken_off_is_noticed_in_seconds(scene: FakeScene) -> None:
+    """The proof that it is off waits for half of the delay and two seconds, not for all of it twice over."""
+    arguments = LatencyArguments(latency_ms=20000, direction="upstream")
+    with FAULTS["latency"].injected(scene, "ends_to_gateway", arguments) as receipt:
+        scene.stage.deaf = True
+        before = len(scene.stage.patience_s)
+    assert scene.stage.patience_s[before:] == [12.0]
+    assert not receipt.mended.seen
+
+
+def test_looking_ends_when_the_time_is_up_with_the_last_thing_seen(scene: FakeScene) -> None:
+    """A proof that never comes is bounded, and its witness is the latest."""
+    looks = iter(range(1000))
+    proof = eventually(scene, 1.0, lambda: Proof(False, f"look {next(looks)}"), every_s=0.25)
+    assert (proof.seen, proof.measured) == (False, "look 4")
+    assert scene.now_s == pytest.approx(1.0)
+
+
+def test_each_act_is_done_though_one_before_it_fails() -> None:
+    """In their order, and an error comes out at the end."""
+    done: list[int] = []
+
+    def fail() -> None:
+        done.append(2)
+        raise CannotRun("two")
+
+    with pytest.raises(CannotRun, match="two"):
+        each(lambda: done.append(1), fail, lambda: done.append(3))
+    assert done == [1, 2, 3]
