@@ -86,7 +86,16 @@ def _whole_run(record: Record, scenario: Scenario) -> list[Doubt]:
         found.append(Doubt(DoubtKind.RECORD, "", BOTH, words, PACKET_CLAIMS))
     for event in record.named("load.error")[:1]:
         found.append(Doubt(DoubtKind.RECORD, "", BOTH, f"the load generator failed: {event['error']}"))
-    return found
+    if record.unreadable_lines:
+        words = f"{record.unreadable_lines} lines of the journal cannot be read"
+        found.append(Doubt(DoubtKind.RECORD, "", BOTH, words))
+    return found + [_changed(event) for event in record.named("stage.changed")]
+
+
+def _changed(event: Event) -> Doubt:
+    """A service that moved makes every figure somebody else's; one that died is what the figures may be about."""
+    voids = BOTH if event["change"] == "moved" else ONLY_HELD
+    return Doubt(DoubtKind.STAGE, "", voids, f"{event['service']}: {event['reason']}")
 
 
 def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> list[Doubt]:

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -73,17 +72,25 @@ class Event:
         return self.fields.get(key, absent)
 
 
-def read_events(path: Path) -> Iterator[Event]:
+def read_events(path: Path) -> list[Event]:
     """The events of a journal in the order of their clock; a last line cut short by a SIGKILL is left out."""
-    events = []
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            try:
-                raw = json.loads(line)
-                events.append(Event(raw.pop("event"), raw.pop("ns"), raw.pop("at"), raw))
-            except (ValueError, KeyError, AttributeError):
-                continue
-    yield from sorted(events, key=lambda event: event.ns)
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[list[Event], int]:
+    """The events, and how many lines in the middle of the journal could not be read."""
+    events: list[Event] = []
+    unreadable = 0
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            raw = json.loads(line)
+            events.append(Event(raw.pop("event"), raw.pop("ns"), raw.pop("at"), raw))
+        except (ValueError, KeyError, AttributeError, TypeError):
+            unreadable += number < len(lines)
+    return sorted(events, key=lambda event: event.ns), unreadable
 
 
 @dataclass(frozen=True)
@@ -109,14 +116,16 @@ class Record:
     folder: Path
     events: tuple[Event, ...]
     provenance: dict[str, Any]
+    unreadable_lines: int = 0
 
     @classmethod
     def read(cls, folder: Path) -> Record:
         """The record in ``folder``; raises FileNotFoundError or ValueError where it is not one."""
         provenance = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
         # `drills recover` adds its note long afterwards, perhaps after a reboot: it is no part of what was observed
-        events = tuple(event for event in read_events(folder / "journal.jsonl") if event.name != "run.recovered")
-        return cls(folder, events, provenance)
+        read, unreadable = _read(folder / "journal.jsonl")
+        events = tuple(event for event in read if event.name != "run.recovered")
+        return cls(folder, events, provenance, unreadable)
 
     def named(self, *names: str) -> list[Event]:
         """The events of these names, by time."""
@@ -129,7 +138,7 @@ class Record:
         for event in self.events:
             if event.name == "window.opened":
                 spans[event["window"]] = Span(event.ns, self.events[-1].ns)
-            elif event.name == "window.closed":
+            elif event.name == "window.closed" and event["window"] in spans:
                 spans[event["window"]] = Span(spans[event["window"]].from_ns, event.ns)
         return spans
 

@@ -39,7 +39,7 @@ from drills.steps.table import STEPS
 
 FLOWING_S = 40.0
 WARM_S = 0.5  # everybody is there; let the first sends spread before calm begins
-VISITORS_SLACK = 1.25  # how many times more visitors than visits at a time
+VISITORS_SLACK = 1.45  # how many times more visitors than visits at a time
 SETUP_GUESS_S = 0.6  # how long a set-up may take before visitors run short
 
 

@@ -46,6 +46,7 @@ class Receipt:
     mended: Proof | None = None
     asked_ns: int = 0
     from_ns: int = 0
+    mending_ns: int = 0  # when its mending began: from here on it may or may not be in force
     to_ns: int = 0
     detail: dict[str, Any] = field(default_factory=dict)
 
@@ -61,6 +62,7 @@ class Receipt:
             "measured_off": self.mended.measured if self.mended else "nothing was measured",
             "asked_ns": self.asked_ns,
             "from_ns": self.from_ns,
+            "mending_ns": self.mending_ns,
             "to_ns": self.to_ns,
             **self.detail,
         }
@@ -107,6 +109,7 @@ class _Mending:
             self._mend()
 
     def _mend(self) -> None:
+        self.receipt.mending_ns = self.scene.now_ns()
         try:
             self.heal()
             self.receipt.to_ns = self.scene.now_ns()

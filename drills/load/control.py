@@ -21,7 +21,7 @@ from drills.load.settings import VARIABLE, LoadSettings
 from drills.stage.processes import Child, spawn
 
 READY_S = 30.0
-FINISH_S = 15.0
+FINISH_S = 20.0
 QUIT_S = 3.0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -104,7 +105,7 @@ class Pair:
         self.http = GatewayHttp(f"http://{settings.gateway}", timeout_s=HTTP_TIMEOUT_S)
         self.client = self._account("c")
         self.host = self._account("h")
-        self.handshakes: list[Handshake] = []
+        self.on_handshake: Callable[[Handshake], None] = lambda handshake: None
         self.lease: Lease | None = None
         self._master_client: MasterSocket | None = None
         self._master_host: MasterSocket | None = None
@@ -271,7 +272,7 @@ class Pair:
             end, datagram, lease.address, tries=PRESENT_TRIES, wait_s=PRESENT_WAIT_S, session=lease.session
         )
         outcome, reason = _outcome(reply)
-        self.handshakes.append(Handshake(role, outcome, reason, sent, answered, lease.relay_id))
+        self.on_handshake(Handshake(role, outcome, reason, sent, answered, lease.relay_id))
         if outcome != "ack":
             raise SetupFailed("handshake", f"{role} end: {outcome} {reason}".strip())
 

@@ -168,7 +168,9 @@ class Pump:
     def _send(end: End, datagram: bytes, relay: tuple[str, int]) -> bool:
         try:
             end.sock.sendto(datagram, relay)
-        except OSError:  # a full send buffer or a refused port: to the session it is a packet lost
+        except ConnectionRefusedError:  # the relay's port is closed: to the session it is a packet lost
+            return True
+        except OSError:  # our own send buffer is full, or the machine is out of memory for it
             return False
         return True
 
@@ -245,7 +247,9 @@ class Pump:
             self.samples.add(media.index, end.direction, sequence, intended, 0, shows)
             return
         row = self.samples.add(media.index, end.direction, sequence, intended, now, shows)
-        self._send(end, end.header + _BODY.pack(sequence, row, shows), end.relay)
+        if not self._send(end, end.header + _BODY.pack(sequence, row, shows), end.relay):
+            self.skipped += 1
+            self.samples.unsent(row)
 
 
 def client_end(address: str) -> End:

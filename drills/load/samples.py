@@ -52,6 +52,10 @@ class Samples:
         self._copies.append(0)
         return self.base + len(self._received) - 1
 
+    def unsent(self, row: int) -> None:
+        """The kernel did not take the packet just added: it says nothing about anybody else."""
+        self._columns["sent_ns"][row - self.base] = 0
+
     def received(self, row: int, now_ns: int) -> None:
         """Note a packet as received; the first arrival counts, further ones are copies."""
         index = row - self.base

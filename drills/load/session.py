@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 
 import gevent
 
-from drills.load.pair import FIRST_MEDIA_S, LINGER_S, Pair, SetupFailed
+from drills.load.pair import FIRST_MEDIA_S, LINGER_S, Handshake, Pair, SetupFailed
 from drills.load.pump import Media, Pump
 from drills.record import Journal
 
@@ -51,6 +51,8 @@ class Session:
         self.index = live.new_index()
         self.intended_ns = intended_ns
         self.media: Media | None = None
+        self.cause = "setup"  # why leases are taken: setup, told, silence or reject
+        pair.on_handshake = self._write_handshake
 
     # -- set-up -----------------------------------------------------------------------------------------------------
 
@@ -58,6 +60,8 @@ class Session:
         """From login (for a visit) to the first packet each way; False where a step failed, which is written down."""
         began = time.monotonic_ns()
         self.live.setting_up[self.index] = self
+        self.live.journal.write("session.asked", session=self.index, kind=self.kind, pair=self.pair.name,
+                                intended_ns=self.intended_ns)  # fmt: skip
         step, reason = "", ""
         try:
             self._steps(log_in)
@@ -75,7 +79,6 @@ class Session:
     def _write_setup(self, began: int, step: str, reason: str, log_in: bool) -> None:
         ended = time.monotonic_ns()
         lease = self.pair.lease
-        self._write_handshakes("setup")
         self.live.journal.write(
             "session.setup", session=self.index, kind=self.kind, pair=self.pair.name, intended_ns=self.intended_ns,
             began_ns=began, ended_ns=ended, ok=not step, step=step, reason=reason, log_in=log_in,
@@ -98,11 +101,11 @@ class Session:
         pair.signal()
         pair.join_master()
         self.media = pair.open_media(self.live.pump, self.index)
-        self._lease("setup")
+        self._lease()
         self.live.pump.start(self.media, settings.inputs_per_s, settings.frames_per_s)
         self._first_media()
 
-    def _lease(self, cause: str) -> None:
+    def _lease(self) -> None:
         assert self.media
         try:
             self.pair.take_lease(self.live.pump, self.media)
@@ -110,7 +113,7 @@ class Session:
             lease = self.pair.lease
             if lease:
                 self.live.journal.write(
-                    "lease.given", session=self.index, relay_id=lease.relay_id, cause=cause,
+                    "lease.given", session=self.index, relay_id=lease.relay_id, cause=self.cause,
                     asked_ns=lease.asked_ns, given_ns=lease.given_ns,
                 )  # fmt: skip
 
@@ -122,10 +125,8 @@ class Session:
                 raise SetupFailed("media", f"no packet each way within {FIRST_MEDIA_S:g} s")
             gevent.sleep(0.005)
 
-    def _write_handshakes(self, cause: str) -> None:
-        for handshake in self.pair.handshakes:
-            self.live.journal.write("handshake", session=self.index, cause=cause, **asdict(handshake))
-        self.pair.handshakes.clear()
+    def _write_handshake(self, handshake: Handshake) -> None:
+        self.live.journal.write("handshake", session=self.index, cause=self.cause, **asdict(handshake))
 
     # -- media ------------------------------------------------------------------------------------------------------
 
@@ -175,15 +176,15 @@ class Session:
 
     def _new_lease(self, cause: str) -> None:
         """Ask for, present and use another lease; without success a good client tries again, not at once."""
+        self.cause = cause
         left = self.pair.lease.relay_id if self.pair.lease else None
         began = time.monotonic_ns()
         problem = ""
         try:
             self.pair.join_master()
-            self._lease(cause)
+            self._lease()
         except SetupFailed as error:
             problem = str(error)
-        self._write_handshakes(cause)
         lease = self.pair.lease
         self.live.journal.write(
             "session.released", session=self.index, cause=cause, left=left, began_ns=began,

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from drills.load.users import USER_CLASSES, ResidentPair, VisitingPair, Visits, 
 from drills.record import Journal
 
 SECOND_S = 1.0
-STOP_WAIT_S = 6.5  # a set-up takes 5 s at most, then it is given up
+STOP_WAIT_S = 10.0  # a set-up that hangs in every one of its steps has ended by then
 NICE = -10
 
 
@@ -47,10 +48,8 @@ def made_world(settings: LoadSettings, worker: int) -> None:
     _favoured()
     importlib.import_module("pyarrow.parquet")  # now, not in the middle of the first window
     gc.freeze()  # what was imported lives for ever: do not walk it at every collection
-    gevent.spawn(pump.run)
-    gevent.spawn(World.samples.flush_for_ever, worker)
-    gevent.spawn(keep_up_for_ever)
-    gevent.spawn(_witness, worker)
+    for work in (pump.run, partial(World.samples.flush_for_ever, worker), keep_up_for_ever, partial(_witness, worker)):
+        gevent.spawn(work).link_exception(_note_death)
 
 
 def _favoured() -> None:
@@ -78,7 +77,7 @@ def _witness(worker: int) -> None:
         live.journal.write(
             "generator.second", worker=worker, gap_ms=gap / 1e6, skipped=pump.skipped, late=World.samples.late,
             own_drops=pump.own_drops + sum(
-                end.kernel_drops() for session in list(live.sessions.values()) if session.media
+                end.kernel_drops() for session in (*live.sessions.values(), *live.setting_up.values()) if session.media
                 for end in (session.media.client, session.media.host)
             ),
             sessions=len(live.sessions),
@@ -127,6 +126,11 @@ def _finish(runner: Any) -> None:
     live.journal.write("generator.finished", worker=World.worker, rows=World.samples.rows, skipped=live.pump.skipped,
                        late=World.samples.late)  # fmt: skip
     runner.send_message("drill.finished", {"worker": World.worker})
+
+
+def _note_death(greenlet: gevent.Greenlet) -> None:
+    """One of the greenlets that must not end has ended: the record must say so."""
+    World.live.journal.write("load.error", worker=World.worker, error=repr(greenlet.exception), where=str(greenlet))
 
 
 def _unfinished(live: Live) -> bool:

@@ -45,6 +45,7 @@ def watched(stage: ProcessStage, journal: Journal) -> Iterator[None]:
     looks: list[tuple[float, Callable[[], None]]] = [
         (stage.heartbeat_s * STATES_EVERY_BEATS, states.look),
         (SLICE_S, MachineProbe(stage, journal).look),
+        (0.5, _Standing(stage, journal).look),
         (LOGS_EVERY_S, _Logs(stage, journal).look),
     ]
     looks += [(0.5, relay.look) for relay in relays]
@@ -90,6 +91,20 @@ class _RelayStates:
         seen = [{"relay_id": relay.relay_id, "state": str(relay.state), "age_ms": relay.last_seen_ms_ago,
                  "load_pct": relay.load_percent} for relay in relays]  # fmt: skip
         self.journal.write("relays.seen", asked_ns=asked_ns, relays=seen)
+
+
+class _Standing:
+    """Whether every service that should run still does; what ends by itself is written down once."""
+
+    def __init__(self, stage: ProcessStage, journal: Journal) -> None:
+        self.stage, self.journal = stage, journal
+        self._said: set[tuple[str, str]] = set()
+
+    def look(self) -> None:
+        for name, reason in self.stage.unexpected().items():
+            if (name, reason) not in self._said:
+                self._said.add((name, reason))
+                self.journal.write("stage.changed", service=name, change="ended", reason=reason)
 
 
 class _RelayHealth:
@@ -147,6 +162,8 @@ class _Logs:
         return whole
 
     def _note(self, name: str, kind: str, line: str) -> None:
+        if "falling back to" in line:  # Wavry answers a taken port by moving to another (D17, D-37)
+            self.journal.write("stage.changed", service=name, change="moved", reason="it moved to another port")
         found = _ANCHORS[kind].search(line)
         if not found:
             return

@@ -142,6 +142,7 @@ class ProcessStage:
         self.heartbeat_s = REAL_HEARTBEAT_S / divisor
         self.secrets = Secrets.made()
         self.children: list[Child] = []
+        self.taken_down: set[str] = set()  # services that we have ended and not started again
         self.variables = self._variables(defects)
         names = [*wanted, *(["toxiproxy"] if "toxiproxy" in compose.services and "toxiproxy" not in wanted else [])]
         self.services = {name: self._service(compose.services[name]) for name in names}
@@ -219,6 +220,7 @@ class ProcessStage:
         data.mkdir(parents=True, exist_ok=True)
         if service.kind == "gateway":  # Wavry's own entry script touches the file too (contract-gateway §1.8)
             (data / "gateway.db").touch()
+        self.taken_down.discard(name)
         service.starts += 1
         service.relay_id = ""
         service.child = spawn(name, self._argv(service), service.environment, self.folder, cwd=data)
@@ -251,13 +253,24 @@ class ProcessStage:
         if service.child and b"falling back to" in service.child.log.read_bytes():
             raise CannotRun(f"{service.name} moved to another port; see {service.child.log}")
 
+    def unexpected(self) -> dict[str, str]:
+        """Services that are not where they should be and were not taken away by us: name -> what is wrong."""
+        found = {}
+        for name, service in self.services.items():
+            if name in self.taken_down or service.child is None or service.child.process.poll() is None:
+                continue
+            found[name] = f"pid {service.child.pid} ended by itself with {service.child.process.returncode}"
+        return found
+
     def stop(self, name: str) -> int:
         """SIGTERM, ten seconds, SIGKILL, as `docker stop` does; returns the exit code."""
+        self.taken_down.add(name)
         child = self.services[name].child
         return child.end(STOP_GRACE_S) if child else 0
 
     def kill(self, name: str) -> int:
         """SIGKILL; returns the exit code."""
+        self.taken_down.add(name)
         child = self.services[name].child
         return child.kill() if child else 0
 

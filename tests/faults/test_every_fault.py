@@ -34,7 +34,9 @@ def broken(scene: FakeScene) -> list[str]:
     stage = scene.stage
     found = [name for name, service in stage.services.items() if service.child is None or service.child.state != "S"]
     found += [f"{name} {state}" for name, state in stage.states.items() if state != "Active"]
-    return found + sorted(stage.toxiproxy.disabled) + [toxic for kept in stage.toxiproxy.kept.values() for toxic in kept]
+    return (
+        found + sorted(stage.toxiproxy.disabled) + [toxic for kept in stage.toxiproxy.kept.values() for toxic in kept]
+    )
 
 
 def in_short(trail: list[str]) -> list[str]:

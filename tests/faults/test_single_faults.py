@@ -15,9 +15,9 @@ from tests.fakes import FakeScene
 def test_a_drained_relay_that_was_restarted_is_not_activated_again(scene: FakeScene) -> None:
     """The new process is active already, and the old id must stay drained: nobody answers under it any more."""
     stage = scene.stage
-    with FAULTS["drain"].injected(scene, "relay_a", Arguments()) as receipt:
-        with FAULTS["restart"].injected(scene, "relay_a", Arguments()):
-            pass
+    restart = FAULTS["restart"].injected(scene, "relay_a", Arguments())
+    with FAULTS["drain"].injected(scene, "relay_a", Arguments()) as receipt, restart:
+        pass
     assert stage.states[receipt.detail["relay_id"]] == "Draining"
     assert not any(word.startswith("mend Active") for word in scene.trail)
     assert receipt.mended is not None and receipt.mended.seen
@@ -41,9 +41,9 @@ def test_the_scene_knows_what_is_drained_only_while_it_is(scene: FakeScene) -> N
 def test_a_relay_that_does_not_tell_its_id_cannot_be_drained(scene: FakeScene) -> None:
     """That is a drill that cannot run, with the reason, and nothing was broken for it."""
     scene.stage.kill("relay_a")
-    with pytest.raises(CannotRun, match="relay_a cannot be drained"):
-        with FAULTS["drain"].injected(scene, "relay_a", Arguments()):
-            pass
+    drain = FAULTS["drain"].injected(scene, "relay_a", Arguments())
+    with pytest.raises(CannotRun, match="relay_a cannot be drained"), drain:
+        pass
     assert "undo+" not in scene.trail
 
 
@@ -71,13 +71,15 @@ def test_each_direction_is_mended_though_the_first_refuses(scene: FakeScene, nam
     """One toxic that will not come off does not leave the other on the path."""
     arguments = LatencyArguments(latency_ms=50) if name == "latency" else Arguments()
     scene.stage.toxiproxy.stuck = {f"{name}_upstream"}
-    with pytest.raises(CannotRun, match="upstream is stuck"):
-        with FAULTS[name].injected(scene, "ends_to_gateway", arguments):
-            pass
+    fault = FAULTS[name].injected(scene, "ends_to_gateway", arguments)
+    with pytest.raises(CannotRun, match="upstream is stuck"), fault:
+        pass
     assert set(scene.stage.toxiproxy.kept["ends_to_gateway"]) == {f"{name}_upstream"}
 
 
-@pytest.mark.parametrize(("direction", "measured"), [("both", "+200.0"), ("upstream", "+100.0"), ("downstream", "+100.0")])
+@pytest.mark.parametrize(
+    ("direction", "measured"), [("both", "+200.0"), ("upstream", "+100.0"), ("downstream", "+100.0")]
+)
 def test_latency_is_asked_for_by_direction_and_measured_as_a_round_trip(
     scene: FakeScene, direction: str, measured: str
 ) -> None:  # fmt: skip

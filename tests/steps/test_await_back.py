@@ -30,7 +30,9 @@ def test_all_three_make_it_back(scene: FakeScene, leases: FakeLeases, wire: Fake
     assert leases.closed == 1
 
 
-def test_a_relay_that_is_not_ready_is_not_back(scene: FakeScene, leases: FakeLeases, wire: FakeWire, relay_a: str) -> None:
+def test_a_relay_that_is_not_ready_is_not_back(
+    scene: FakeScene, leases: FakeLeases, wire: FakeWire, relay_a: str
+) -> None:
     """Leases are not even asked for."""
     scene.stage.services["relay_a"].ready = False
     STEP.perform(scene, TEN_SECONDS)
