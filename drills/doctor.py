@@ -64,7 +64,7 @@ class Look:
         """The row of the table; a look that fails has found its own error."""
         try:
             row = self.look()
-        except Exception as error:  # noqa: BLE001 - whatever is wrong here, the other looks must still be made
+        except (OSError, ValueError, LookupError, AttributeError, subprocess.SubprocessError) as error:
             row = Row(False, f"could not be looked at: {type(error).__name__}: {error}")
         needed = self.needed if row.needed is None else row.needed
         return {"what": self.what, "ok": row.ok, "needed": needed, "found": row.found, "get": self.get}

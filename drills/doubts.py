@@ -29,6 +29,8 @@ CLOCK_STEP_NS = 50_000_000  # the wall clock against the monotonic one, from one
 SKIPPED_RATIO_MAX = 0.001
 WITNESS_NS = 2_500_000_000  # witnesses speak once a second; after this long without a word nobody was watching
 OVERLONG_S = 2.0  # beyond what was asked for: proving a fault on and off takes up to a second each way
+AFTERMATH = 3.0  # packets of so many times the length of a gap may bear its mark: what it held up, and what came after
+WHOLE_STALL_MS = 290.0  # so much within STALL_S is all of it: the stall may have been longer
 OVERDUE_MS = 100.0  # a packet later than this is not sent (drills/load/pump.py)
 
 # Claims whose figures are read from packets, and those about getting in.
@@ -47,6 +49,7 @@ class Doubt:
     claims: frozenset[str] = frozenset(CLAIMS)  # those it can bear on; the claim itself names the kinds it can have
     most_ms: float = math.inf  # the most that it can have added to any one time
     most_failures: float = math.inf  # the most samples that it can have made bad
+    most_share: float = 1.0  # the most of all packets of the window that it can have touched
 
     def concerns(self, claim: str, window: str) -> bool:
         """Whether it bears on a claim in a window."""
@@ -61,7 +64,7 @@ def doubts_of(record: Record, scenario: Scenario) -> list[Doubt]:
     found = _whole_run(record, scenario)
     for window, span in record.windows.items():
         found += _generator(record, scenario, window, span)
-        found += _unstarted(record, scenario, window, span)
+        found += _unstarted(record, window, span)
         found += _own_losses(record, window, span)
         found += _starved(record, window, span)
         found += _clock(record, window, span)
@@ -107,7 +110,8 @@ def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> l
     gap_ms, stall_ms = generator.longest_gap_ms(record, span), generator.longest_stall_ms(record, span)
     if gap_ms > gap_ms_max:
         words = f"our load generator stood still for {gap_ms:.0f} ms, {gap_ms_max:g} ms are allowed"
-        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms))
+        share = AFTERMATH * generator.standing_share(record, span)
+        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms, most_share=share))
     late = generator.lateness_ms(record, span)
     p99 = float(numpy.quantile(late, 0.99)) if len(late) else 0.0
     if p99 > late_ms_max:
@@ -123,17 +127,14 @@ def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> l
     return found
 
 
-def _unstarted(record: Record, scenario: Scenario, window: str, span: Span) -> list[Doubt]:
+def _unstarted(record: Record, window: str, span: Span) -> list[Doubt]:
     """Set-ups that were due and of which nothing more is known: they may all have failed."""
-    visits = generator.planned_visits(record, scenario, window, span)
-    missing = int(visits) - generator.started_visits(record, span)
-    tolerance = scenario.load.workers + 1  # each worker begins and ends its plan a little late
     found = []
-    if missing > tolerance:
-        words = f"{missing} of {visits:.0f} visits that were due have no set-up: it hung, or no visitor was free"
+    if missing := generator.unstarted_visits(record, span):
+        words = f"{missing} visits that were due were not begun: no visitor was free"
         found.append(Doubt(DoubtKind.GENERATOR, window, ONLY_HELD, words, SETUP_CLAIMS))
-    if hanging := generator.residents_still_asking(record, span):
-        words = f"the set-ups of {hanging} residents had not come to an end when the run ended"
+    if hanging := generator.hanging_setups(record, span):
+        words = f"{hanging} set-ups had not come to an end when the run ended"
         found.append(Doubt(DoubtKind.GENERATOR, window, ONLY_HELD, words, SETUP_CLAIMS))
     return found
 
@@ -166,8 +167,9 @@ def _starved(record: Record, window: str, span: Span) -> list[Doubt]:
         if words:
             claims = frozenset(CLAIMS) if name in relays or not relays else frozenset(CLAIMS) - PACKET_CLAIMS
             words = f"the machine kept {name} waiting for a CPU for {words}"
-            most_ms = _longest_wait_ms(waits)
-            found.append(Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, claims, most_ms=most_ms))
+            drops = sum(event.get("socket_drops", {}).get(name, 0) for event in seconds)
+            found.append(Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, claims, most_ms=_longest_wait_ms(waits),
+                               most_failures=drops))  # fmt: skip
     return found
 
 
@@ -177,6 +179,7 @@ class _Wait:
 
     ms: float
     words: str
+    stalled: bool = False  # the longest stall, not the sum of a second
 
 
 def _wait(second: Event, name: str) -> _Wait:
@@ -186,11 +189,14 @@ def _wait(second: Event, name: str) -> _Wait:
     if stalled is None:
         return _Wait(waited, f"{waited:.0f} ms in one second" if waited > WAITED_MS_MAX else "")
     worst = float(stalled.get(name, 0.0))
-    return _Wait(max(waited, worst), f"{worst:.0f} ms within {STALL_S:g} s" if worst > STALLED_MS_MAX else "")
+    words = f"{worst:.0f} ms within {STALL_S:g} s" if worst > STALLED_MS_MAX else ""
+    return _Wait(worst, words, True) if worst < WHOLE_STALL_MS else _Wait(max(waited, worst), words)
 
 
 def _longest_wait_ms(waits: list[_Wait]) -> float:
     """The most that waiting second after second can have added to one time, and just before and after."""
+    if all(wait.stalled for wait in waits) and max((wait.ms for wait in waits), default=0.0) < WHOLE_STALL_MS:
+        return max((wait.ms for wait in waits), default=0.0)  # no stretch without a CPU was longer than this
     longest = total = 0.0
     before = WAITED_MS_MAX  # what lies outside the window is not known, but no doubt of it either
     for wait, after in zip(waits, [*(later.ms for later in waits[1:]), WAITED_MS_MAX], strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -184,7 +185,25 @@ def test_a_stall_too_short_to_make_a_failure_excuses_none(claim: str, harmless_m
     evidence = ratio(100, 200)
     assert outcome(claim, evidence, limit, 1, doubt(DoubtKind.GENERATOR, most_ms=harmless_ms)) is BROKEN
     assert outcome(claim, evidence, limit, 1, doubt(DoubtKind.GENERATOR, most_ms=2 * harmless_ms)) is INCONCLUSIVE
-    assert outcome(claim, evidence, limit, 1, doubt(DoubtKind.STARVED, most_ms=harmless_ms)) is INCONCLUSIVE
+    if claim != "packets_lost_ratio":  # starvation loses packets only through a socket that runs over
+        assert outcome(claim, evidence, limit, 1, doubt(DoubtKind.STARVED, most_ms=harmless_ms)) is BROKEN
+        assert outcome(claim, evidence, limit, 1, doubt(DoubtKind.STARVED, most_ms=2 * harmless_ms)) is INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("dropped", "expected"), [(0, BROKEN), (40, BROKEN), (100, INCONCLUSIVE)])
+def test_a_starved_relay_excuses_as_many_losses_as_its_socket_dropped(dropped: int, expected: object) -> None:
+    """A relay that only waited for a CPU loses nothing until its receive buffer runs over."""
+    starved = doubt(DoubtKind.STARVED, ONLY_BROKEN, failures=dropped, most_ms=280.0)
+    assert outcome("packets_lost_ratio", ratio(100, 1000), 0.005, 600, starved) is expected
+
+
+def test_a_gap_of_our_generator_excuses_no_more_packets_than_it_can_have_touched() -> None:
+    """A stall of 50 ms in a window of ten seconds does not make every input late."""
+    evidence = quantile([100.0] * 5000, "input_to_present_ms_p95")
+    small = replace(doubt(DoubtKind.GENERATOR, most_ms=51.0), most_share=0.02)
+    large = replace(doubt(DoubtKind.GENERATOR, most_ms=51.0), most_share=1.0)
+    assert outcome("input_to_present_ms_p95", evidence, 70.0, 5000, small) is BROKEN
+    assert outcome("input_to_present_ms_p95", evidence, 70.0, 5000, large) is INCONCLUSIVE
 
 
 def test_a_late_return_is_excused_by_as_much_as_its_relay_waited() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import gevent
@@ -33,7 +34,8 @@ ENDS_PER_BLOCK = 200  # how many last bytes of an address are used
 class Visits:
     """When visits are due: evenly spread, at the rate the window asks for, until told otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_due: Callable[[int], None] = lambda intended_ns: None) -> None:
+        self.on_due = on_due
         self.due: Queue = Queue()  # intended start, monotonic ns
         self._interval_s = 0.0
         self._generation = 0
@@ -54,7 +56,9 @@ class Visits:
             gevent.sleep(max(0.0, due - time.monotonic()))
             if generation != self._generation:
                 return
-            self.due.put(int(due * 1e9))
+            intended_ns = int(due * 1e9)
+            self.on_due(intended_ns)
+            self.due.put(intended_ns)
             due += interval_s
 
 
@@ -139,6 +143,7 @@ class ResidentPair(_PairUser):
 
     @task
     def stay(self) -> None:
+        """One session of a resident, from its set-up to its planned end."""
         if World.stopping:
             gevent.sleep(0.1)
             return
@@ -170,6 +175,7 @@ class VisitingPair(_PairUser):
 
     @task
     def visit(self) -> None:
+        """The next visit that is due: a login, a set-up, a short stay."""
         intended_ns = World.visits.due.get()
         if World.stopping:
             return

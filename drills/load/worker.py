@@ -38,7 +38,8 @@ def made_world(settings: LoadSettings, worker: int) -> None:
     folder = settings.folder
     journal = Journal(folder / "journal.jsonl" if folder else None)
     name = f"worker-{worker}"
-    World.settings, World.worker, World.visits = settings, worker, Visits()
+    World.settings, World.worker = settings, worker
+    World.visits = Visits(lambda due_ns: journal.write("visit.due", worker=worker, intended_ns=due_ns))
     World.samples = Samples(folder / "samples" if folder else None, name)
     pump = Pump(
         World.samples, lambda from_ns, to_ns: journal.write("generator.gap", worker=worker, from_ns=from_ns, to_ns=to_ns)

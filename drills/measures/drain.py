@@ -34,10 +34,12 @@ class Drain:
 
     @property
     def relay_id(self) -> str:
+        """The id under which the relay was drained."""
         return str(self.event["relay_id"])
 
     @property
     def subject(self) -> str:
+        """The service that was drained."""
         return str(self.event["subject"])
 
     def seconds_after(self, ns: int) -> float:

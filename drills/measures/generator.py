@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from drills.record import Event, Record, Span
-from drills.scenario.models import Action, Scenario, Step
 
 REACTION_MS = 250.0  # a worker that stands still this long makes its sessions act on it (drills/load/session.py)
 AFTERMATH_NS = 3_000_000_000  # for so long: two renewals of three tries each, half a second a try
 CHAIN_NS = 1_000_000_000  # gaps closer together than this add up to one silence
 UNSENT_NS = 250_000_000  # a living session that sends nothing for this long was forgotten by its pump
 SESSIONS_A_WORKER = 1_000_000  # session numbers are worker × this + count (drills/load/session.py)
-ASKING_NS = 1_500_000_000  # a resident whose session ended asks for the next at once, or after its retry pause
 
 
 def gaps_touching(record: Record, span: Span) -> list[Event]:
@@ -85,38 +83,21 @@ def forgotten_sessions(record: Record, span: Span) -> int:
     return len(numpy.unique(keys[:-1][hole] // 2))
 
 
-def planned_visits(record: Record, scenario: Scenario, window: str, span: Span) -> float:
-    """How many visits were due in the window by the plan that the runner gave the workers (``drills/run.py``)."""
-    heartbeat_s = float(record.provenance["heartbeat_s"])
-    factor = int(record.provenance.get("load", {}).get("evidence_factor", 1))
-    lengths = {"calm": scenario.windows.calm, "recovery": scenario.windows.recovery}
-    length = lengths.get(window)
-    planned_s = length.in_s(heartbeat_s) * factor if length else _told_s(scenario.fault, heartbeat_s)
-    return scenario.load.visits_per_window * factor / planned_s * span.seconds if planned_s else 0.0
+def unstarted_visits(record: Record, span: Span) -> int:
+    """Visits that were due in the window and that nobody was free to make, so that nothing is known of them."""
+    asked = {event["intended_ns"] for event in record.named("session.asked")}
+    return sum(event["intended_ns"] in span and event["intended_ns"] not in asked for event in record.named("visit.due"))
 
 
-def _told_s(steps: tuple[Step, ...], heartbeat_s: float) -> float:
-    """What the steps of a story say outright that they last, as the runner reckons it."""
-    total = 0.0
-    for step in steps:
-        lasts = getattr(step.arguments, "lasts", None) if isinstance(step, Action) else step.lasts
-        total += lasts.in_s(heartbeat_s) if lasts else 0.0
-        total += 0.0 if isinstance(step, Action) else _told_s(step.steps, heartbeat_s)
-    return total
+def hanging_setups(record: Record, span: Span) -> int:
+    """Set-ups that began in the window and have neither come up nor failed: the record ends before they do."""
+    ended = {event["session"] for event in record.named("session.setup") if event["step"] != "unfinished"}
+    return sum(event["intended_ns"] in span and event["session"] not in ended
+               for event in record.named("session.asked"))  # fmt: skip
 
 
-def started_visits(record: Record, span: Span) -> int:
-    """Visits due in the window whose set-up came to an end, good or bad."""
-    return sum(event["kind"] == "visit" and event["intended_ns"] in span for event in record.named("session.setup"))
-
-
-def residents_still_asking(record: Record, span: Span) -> int:
-    """Residents that began a set-up in the window which never came to an end: it hung until the run did."""
-    finished = record.named("generator.finished")
-    over_ns = finished[0].ns if finished else record.events[-1].ns
-    newest = {event["pair"]: event for event in record.named("session.setup") if event["kind"] == "resident"}
-    ended: dict[int, int] = {}
-    for event in record.named("session.ended"):
-        ended.setdefault(event["session"], event["stopped_ns"] if event["reason"] != "the run ended" else over_ns)
-    asked = [ended.get(event["session"], over_ns) if event["ok"] else event["ended_ns"] for event in newest.values()]
-    return sum(ns in span and ns + ASKING_NS < over_ns for ns in asked)
+def standing_share(record: Record, span: Span) -> float:
+    """How much of the window a pump stood still, gap by gap, as a share of it."""
+    stood = sum(min(gap["to_ns"], span.to_ns) - max(gap["from_ns"], span.from_ns)
+                for gap in record.named("generator.gap") if gap["from_ns"] < span.to_ns and gap["to_ns"] > span.from_ns)  # fmt: skip
+    return stood / max(1, span.to_ns - span.from_ns)

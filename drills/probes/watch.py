@@ -50,7 +50,7 @@ def watched(stage: ProcessStage, journal: Journal) -> Iterator[None]:
     ]
     looks += [(0.5, relay.look) for relay in relays]
     looks += [(1.0, gateway.look) for gateway in gateways]
-    threads = [threading.Thread(target=_repeat, args=(stop, *look), daemon=True) for look in looks]
+    threads = [threading.Thread(target=_repeat, args=(stop, journal, *look), daemon=True) for look in looks]
     for thread in threads:
         thread.start()
     try:
@@ -66,12 +66,16 @@ def watched(stage: ProcessStage, journal: Journal) -> Iterator[None]:
             gateway.gateway.close()
 
 
-def _repeat(stop: threading.Event, every_s: float, look: Callable[[], None]) -> None:
+def _repeat(stop: threading.Event, journal: Journal, every_s: float, look: Callable[[], None]) -> None:
     due = time.monotonic()
-    while not stop.is_set():
-        look()
-        due = max(due + every_s, time.monotonic())
-        stop.wait(max(0.0, due - time.monotonic()))
+    try:
+        while not stop.is_set():
+            look()
+            due = max(due + every_s, time.monotonic())
+            stop.wait(max(0.0, due - time.monotonic()))
+    finally:
+        if not stop.is_set():  # an error of ours: what this watcher would have seen is missing from the record
+            journal.write("watcher.died", watcher=getattr(look, "__qualname__", "?"))
 
 
 class _RelayStates:

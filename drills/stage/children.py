@@ -142,7 +142,7 @@ def sweep(folder: Path) -> list[int]:
     """
     swept: set[int] = set()
     deadline = time.monotonic() + KILLED_S
-    while left := marked(folder):
+    while (left := marked(folder)) or _in_exec():
         for pid, ticks in left.items():
             with contextlib.suppress(ProcessLookupError):
                 if start_ticks(pid) == ticks:
@@ -152,3 +152,14 @@ def sweep(folder: Path) -> list[int]:
             raise CannotRun(f"processes {sorted(left)} of {folder} are still there {KILLED_S:g} s after SIGKILL")
         time.sleep(SWEEP_EVERY_S)
     return sorted(swept)
+
+
+def _in_exec() -> list[int]:
+    """Children of ours that are just being started: for a moment the kernel shows no environment, and so no mark."""
+    found = []
+    for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        with contextlib.suppress(OSError, IndexError):
+            state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == os.getpid() and state not in "ZX" and not Path(f"/proc/{pid}/environ").read_bytes():
+                found.append(pid)
+    return found

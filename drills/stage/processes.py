@@ -220,11 +220,11 @@ class ProcessStage:
         data.mkdir(parents=True, exist_ok=True)
         if service.kind == "gateway":  # Wavry's own entry script touches the file too (contract-gateway §1.8)
             (data / "gateway.db").touch()
-        self.taken_down.discard(name)
         service.starts += 1
         service.relay_id = ""
         service.child = spawn(name, self._argv(service), service.environment, self.folder, cwd=data)
         self.children.append(service.child)
+        self.taken_down.discard(name)  # only now: whoever watches must not take the old process for the new one
 
     def _argv(self, service: Service) -> list[str]:
         if service.kind == "toxiproxy":

@@ -88,9 +88,8 @@ def test_a_block_belongs_to_one_process_and_is_free_when_that_is_killed(three_bl
 
 def test_without_a_free_block_the_drill_cannot_run() -> None:
     """And the reason is said."""
-    with claimed(), claimed(), claimed():
-        with pytest.raises(CannotRun, match="no free block"), claimed():
-            pass
+    with claimed(), claimed(), claimed(), pytest.raises(CannotRun, match="no free block"), claimed():
+        pass
 
 
 def test_a_block_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

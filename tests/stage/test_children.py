@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,14 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         os.kill(pid, signal.SIGKILL)
 
 
+def started(child: Child) -> Child:
+    """The child, once the kernel shows what it was started with."""
+    deadline = time.monotonic() + 5.0
+    while not Path(f"/proc/{child.pid}/environ").read_bytes():
+        assert time.monotonic() < deadline
+    return child
+
+
 def reaped(child: Child) -> int:
     """The exit code of a child that was killed by somebody."""
     code = child.process.wait(5.0)
@@ -39,7 +48,7 @@ def reaped(child: Child) -> int:
 
 def test_a_child_carries_the_mark_and_is_swept_by_it(folder: Path) -> None:
     """Also one whose handle is lost: a signal can come before it is noted."""
-    child = spawn("one", SLEEP, {}, folder)
+    child = started(spawn("one", SLEEP, {}, folder))
     assert marked(folder) == {child.pid: start_ticks(child.pid)}
     assert sweep(folder) == [child.pid]
     assert reaped(child) == -signal.SIGKILL
@@ -48,7 +57,7 @@ def test_a_child_carries_the_mark_and_is_swept_by_it(folder: Path) -> None:
 
 def test_the_mark_is_found_by_whatever_way_the_folder_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Relative, and through a link."""
-    child = spawn("one", SLEEP, {}, folder)
+    child = started(spawn("one", SLEEP, {}, folder))
     (folder.parent / "link").symlink_to(folder)
     monkeypatch.chdir(folder.parent)
     assert [*marked(Path("a run"))] == [*marked(folder.parent / "link")] == [child.pid]
@@ -78,7 +87,7 @@ def test_a_child_inherits_no_lock(folder: Path) -> None:
     """A lock that a child held too would keep a dead run from being recovered."""
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        child = spawn("one", SLEEP, {}, folder)
+        child = started(spawn("one", SLEEP, {}, folder))
     files = [os.readlink(entry) for entry in Path(f"/proc/{child.pid}/fd").iterdir()]
     assert not any(name.endswith("lock") for name in files)
     with (folder / "lock").open("r+") as again:
@@ -90,7 +99,7 @@ def test_a_child_sees_only_what_it_is_given(folder: Path, monkeypatch: pytest.Mo
     """What stands in the operator's environment is not handed on, and no HOME is no trouble."""
     monkeypatch.setenv("OPERATORS_TOKEN", "hush")
     monkeypatch.delenv("HOME", raising=False)
-    child = spawn("one", SLEEP, {"GIVEN": "yes"}, folder)
+    child = started(spawn("one", SLEEP, {"GIVEN": "yes"}, folder))
     names = {entry.split(b"=")[0].decode() for entry in Path(f"/proc/{child.pid}/environ").read_bytes().split(b"\0")}
     assert {"GIVEN", MARK} <= names
     assert not {"OPERATORS_TOKEN", "HOME"} & names
@@ -124,8 +133,9 @@ def test_a_child_that_is_stopped_can_be_ended(folder: Path) -> None:
     """A paused process hears SIGTERM only when it goes on."""
     child = spawn("paused", SLEEP, {}, folder)
     child.signal(signal.SIGSTOP)
+    deadline = time.monotonic() + 5.0
     while process_state(child.pid) != "T":
-        continue
+        assert time.monotonic() < deadline
     assert child.end(grace_s=5.0) == -signal.SIGTERM
 
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from drills.errors import BadInput, CannotRun, Interrupted
 from drills.stage import processes
-from drills.stage.addresses import Block, addresses_in_use
+from drills.stage.addresses import Block, address_of, claimed
 from drills.stage.children import marked
 from drills.stage.compose import Compose, ProxyPlan, ServicePlan
 from drills.stage.processes import ProcessStage, Target, toxiproxy_program
@@ -32,7 +33,7 @@ while True:
     one.close()
 """
 DYING = (sys.executable, "-S", "-c", "import sys; print('no such table', file=sys.stderr); sys.exit(3)")
-BLOCK = Block(118)
+Made = Callable[..., ProcessStage]
 TOXIPROXY = "${DRILLS_ADDRESS_TOXIPROXY:-x}"
 GATEWAY = "${DRILLS_ADDRESS_GATEWAY:-x}"
 MASTER = "${DRILLS_ADDRESS_MASTER:-x}"
@@ -55,6 +56,13 @@ def compose(*gateway_words: str) -> Compose:
     return Compose(Path("compose.yml"), services, {"ends_to_gateway": path})
 
 
+@pytest.fixture(scope="module")
+def block() -> Iterator[Block]:
+    """Addresses that no drill and no other test run uses meanwhile."""
+    with claimed() as block:
+        yield block
+
+
 @pytest.fixture
 def programs(tmp_path: Path) -> dict[str, tuple[str, ...]]:
     """The tiny service for every kind; a test may put another program in its place."""
@@ -71,25 +79,40 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     assert marked(folder) == {}
 
 
-def stage_of(folder: Path, programs: dict[str, tuple[str, ...]], *gateway_words: str) -> ProcessStage:
-    """A stage that is not raised yet."""
-    return ProcessStage(compose(*gateway_words), ("gateway", "master"), Target("tiny", programs), folder, BLOCK)
+@pytest.fixture
+def stage_of(folder: Path, programs: dict[str, tuple[str, ...]], block: Block) -> Callable[..., ProcessStage]:
+    """Makes a stage that is not raised yet; the words are what the gateway answers instead of 200."""
+    target = Target("tiny", programs)
+    return lambda *words: ProcessStage(compose(*words), ("gateway", "master"), target, folder, block)
 
 
-def test_a_raised_stage_answers_and_a_lowered_one_is_gone(folder: Path, programs: dict[str, tuple[str, ...]]) -> None:
+def listening() -> set[str]:
+    """Addresses on which somebody listens (state 0A of /proc/net/tcp)."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {address_of(words[1])[0] for words in lines if words[3] == "0A"}
+
+
+def await_listening(folder: Path) -> None:
+    """Until the tiny gateway listens."""
+    deadline = time.monotonic() + 5.0
+    while b"up" not in (folder / "logs" / "gateway.log").read_bytes():
+        assert time.monotonic() < deadline
+
+
+def test_a_raised_stage_answers_and_a_lowered_one_is_gone(stage_of: Made, folder: Path) -> None:
     """Every service ready, the path between them open; afterwards no process and no socket."""
-    stage = stage_of(folder, programs)
+    stage = stage_of()
     with stage.standing():
         assert {service.child.name for service in stage.services.values() if service.child} == set(stage.services)
         assert stage.toxiproxy.enabled("ends_to_gateway")
         assert len(marked(folder)) == 3
     assert marked(folder) == {}
-    assert not any(address in BLOCK for address in addresses_in_use() if address == stage.services["gateway"].address)
+    assert not {service.address for service in stage.services.values()} & listening()
 
 
-def test_starting_a_service_that_runs_changes_nothing(folder: Path, programs: dict[str, tuple[str, ...]]) -> None:
+def test_starting_a_service_that_runs_changes_nothing(stage_of: Made) -> None:
     """The mending of a fault may come before the fault did anything."""
-    stage = stage_of(folder, programs)
+    stage = stage_of()
     with stage.standing():
         before = stage.services["gateway"].child
         stage.start("gateway")
@@ -98,11 +121,9 @@ def test_starting_a_service_that_runs_changes_nothing(folder: Path, programs: di
 
 
 @pytest.mark.parametrize(("end", "code"), [("kill", -signal.SIGKILL), ("stop", -signal.SIGTERM)])
-def test_a_service_that_was_ended_starts_again_as_it_was(
-    folder: Path, programs: dict[str, tuple[str, ...]], end: str, code: int
-) -> None:
+def test_a_service_that_was_ended_starts_again_as_it_was(stage_of: Made, end: str, code: int) -> None:
     """Another process at the same address, and its end tells how it ended."""
-    stage = stage_of(folder, programs)
+    stage = stage_of()
     with stage.standing():
         before = stage.services["master"].child
         assert getattr(stage, end)("master") == code
@@ -115,11 +136,11 @@ def test_a_service_that_was_ended_starts_again_as_it_was(
 
 
 def test_a_service_that_dies_at_its_start_is_named_with_its_log(
-    folder: Path, programs: dict[str, tuple[str, ...]]
+    stage_of: Made, folder: Path, programs: dict[str, tuple[str, ...]]
 ) -> None:
     """The run cannot go on, the reason is in the log that is named, and no process stays."""
     programs["gateway"] = DYING
-    stage = stage_of(folder, programs)
+    stage = stage_of()
     log = folder / "logs" / "gateway.log"
     with pytest.raises(CannotRun, match=f"gateway ended with 3 before it was ready; see {log}"), stage.standing():
         pass
@@ -127,44 +148,42 @@ def test_a_service_that_dies_at_its_start_is_named_with_its_log(
     assert marked(folder) == {}
 
 
-def test_a_program_that_cannot_be_started_leaves_nothing(folder: Path, programs: dict[str, tuple[str, ...]]) -> None:
+def test_a_program_that_cannot_be_started_leaves_nothing(stage_of: Made, programs: dict[str, tuple[str, ...]]) -> None:
     """Toxiproxy and what else was started before are ended too."""
     programs["master"] = ("/no/such/program",)
-    with pytest.raises(CannotRun, match="master could not be started"), stage_of(folder, programs).standing():
+    with pytest.raises(CannotRun, match="master could not be started"), stage_of().standing():
         pass
 
 
 def test_a_service_that_is_never_ready_is_given_up_with_its_last_answer(
-    folder: Path, programs: dict[str, tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+    stage_of: Made, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wait has a bound, and a witness when it runs out."""
-    stage = stage_of(folder, programs, "503 Busy")
+    stage = stage_of("503 Busy")
     stage.start("gateway")
     try:
-        while b"up" not in (folder / "logs" / "gateway.log").read_bytes():
-            continue
-        with pytest.raises(CannotRun, match="gateway not ready after 0.1 s; last: /health 503"):
+        await_listening(folder)
+        with pytest.raises(CannotRun, match=r"gateway not ready after 0\.1 s; last: /health 503"):
             stage.await_ready("gateway", within_s=0.1)
     finally:
         stage.lower()
 
 
-def test_a_stranger_at_a_services_port_is_no_service(folder: Path, programs: dict[str, tuple[str, ...]]) -> None:
+def test_a_stranger_at_a_services_port_is_no_service(stage_of: Made, folder: Path) -> None:
     """What answers something else than HTTP is a witness, not an error of ours."""
-    stage = stage_of(folder, programs, "\r\nhello")
+    stage = stage_of("\r\nhello")
     stage.start("gateway")
     try:
-        while b"up" not in (folder / "logs" / "gateway.log").read_bytes():
-            continue
-        with pytest.raises(CannotRun, match="gateway not ready after 0.1 s"):
+        await_listening(folder)
+        with pytest.raises(CannotRun, match=r"gateway not ready after 0\.1 s"):
             stage.await_ready("gateway", within_s=0.1)
     finally:
         stage.lower()
 
 
-def test_a_service_that_moved_to_another_port_is_noticed(folder: Path, programs: dict[str, tuple[str, ...]]) -> None:
+def test_a_service_that_moved_to_another_port_is_noticed(stage_of: Made, folder: Path) -> None:
     """Wavry takes another port without a word where its own is taken; somebody else answers then."""
-    stage = stage_of(folder, programs)
+    stage = stage_of()
     with stage.standing():
         log = folder / "logs" / "gateway.log"
         log.write_bytes(log.read_bytes() + b"port 3000 is in use, falling back to 3001\n")
@@ -172,11 +191,9 @@ def test_a_service_that_moved_to_another_port_is_noticed(folder: Path, programs:
             stage.await_ready("gateway")
 
 
-def test_a_signal_while_raising_leaves_nothing(
-    folder: Path, programs: dict[str, tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signal_while_raising_leaves_nothing(stage_of: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever it comes."""
-    stage = stage_of(folder, programs)
+    stage = stage_of()
 
     def interrupted(name: str) -> None:
         raise Interrupted("SIGINT")
@@ -187,10 +204,10 @@ def test_a_signal_while_raising_leaves_nothing(
 
 
 def test_a_signal_in_the_middle_of_lowering_does_not_keep_it_from_ending(
-    folder: Path, programs: dict[str, tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+    stage_of: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the first signal is ever raised, and lowering is done twice."""
-    stage = stage_of(folder, programs)
+    stage = stage_of()
     lower, strikes = stage.lower, iter([True])
 
     def struck() -> None:
@@ -203,11 +220,9 @@ def test_a_signal_in_the_middle_of_lowering_does_not_keep_it_from_ending(
         pass
 
 
-def test_the_error_that_led_to_lowering_stays(
-    folder: Path, programs: dict[str, tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_error_that_led_to_lowering_stays(stage_of: Made, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes wrong in lowering is a note to it."""
-    stage = stage_of(folder, programs)
+    stage = stage_of()
 
     def refused(folder: Path) -> list[int]:
         raise CannotRun("a process will not go")
@@ -218,9 +233,9 @@ def test_the_error_that_led_to_lowering_stays(
     assert "a process will not go" in "".join(raised.value.__notes__)
 
 
-def test_secrets_are_never_in_a_repr(folder: Path, programs: dict[str, tuple[str, ...]]) -> None:
+def test_secrets_are_never_in_a_repr(stage_of: Made) -> None:
     """A repr ends up in tracebacks, logs and journals."""
-    stage = stage_of(folder, programs)
+    stage = stage_of()
     shown = "".join(map(repr, (stage, stage.services, stage.secrets, stage.compose)))
     held = [stage.secrets.signing_key, stage.secrets.admin_token, stage.secrets.relay_token]
     assert len(set(held)) == 3
@@ -228,9 +243,9 @@ def test_secrets_are_never_in_a_repr(folder: Path, programs: dict[str, tuple[str
     assert stage.services["gateway"].environment["ADMIN_PANEL_TOKEN"] == stage.secrets.admin_token
 
 
-def test_secrets_are_not_on_disk(folder: Path, programs: dict[str, tuple[str, ...]]) -> None:
+def test_secrets_are_not_on_disk(stage_of: Made, folder: Path) -> None:
     """Nothing that the stage writes into the run's folder holds one; they are made anew for each run."""
-    stage, other = stage_of(folder, programs), stage_of(folder, programs)
+    stage, other = stage_of(), stage_of()
     assert stage.secrets != other.secrets
     held = [stage.secrets.signing_key, stage.secrets.admin_token, stage.secrets.relay_token]
     with stage.standing():
@@ -259,3 +274,16 @@ def test_a_missing_toxiproxy_is_said_with_the_way_to_get_it(tmp_path: Path, monk
     monkeypatch.setattr(processes, "TOOLS", tmp_path)
     with pytest.raises(CannotRun, match="make setup"):
         toxiproxy_program()
+
+
+def test_a_service_that_ends_by_itself_is_told_from_one_that_we_ended(stage_of: Made) -> None:
+    """A drill that blames its own fault for a crash would praise or condemn the wrong thing."""
+    stage = stage_of()
+    with stage.standing():
+        stage.kill("gateway")
+        assert stage.unexpected() == {}
+        stage.start("gateway")
+        child = stage.services["gateway"].child
+        assert child is not None
+        child.kill()
+        assert stage.unexpected() == {"gateway": f"pid {child.pid} ended by itself with -9"}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from drills.errors import CannotRun
+from drills.stage.addresses import claimed
 from drills.stage.children import spawn
 from drills.stage.processes import toxiproxy_program
 from drills.stage.toxiproxy import ToxiproxyServer
@@ -43,7 +44,7 @@ def test_a_toxic_is_put_on_and_taken_off(fake: FakeServer, server: ToxiproxyServ
 
 def test_a_misspelt_attribute_is_noticed(server: ToxiproxyServer) -> None:
     """Toxiproxy drops it in silence; a fault of nothing would be measured."""
-    with pytest.raises(CannotRun, match="asked for upstream {'latencyy': 50}"):
+    with pytest.raises(CannotRun, match=r"asked for upstream \{'latencyy': 50\}"):
         server.add_toxic("path", "slow", "latency", "upstream", {"latencyy": 50})
 
 
@@ -65,7 +66,7 @@ def test_a_switch_without_effect_is_noticed(fake: FakeServer, server: ToxiproxyS
 def test_an_answer_of_500_is_no_success(fake: FakeServer, server: ToxiproxyServer) -> None:
     """The library takes it for one; a path that could not be opened again would be called mended."""
     fake.fail = "POST /proxies/path"
-    with pytest.raises(CannotRun, match="500.*address already in use"):
+    with pytest.raises(CannotRun, match=r"500.*address already in use"):
         server.set_enabled("path", True)
     fake.fail = "POST /proxies"
     with pytest.raises(CannotRun, match="could not create other: 500"):
@@ -142,9 +143,13 @@ def test_the_environments_proxies_are_not_used(server: ToxiproxyServer, monkeypa
 
 
 def test_the_real_server_keeps_what_it_is_asked_for(tmp_path: Path) -> None:
-    """Proxies, toxics, switches and refusals of the toxiproxy-server that drills run with; an error where it is missing."""
-    host = "127.119.1.215"
-    child = spawn("toxiproxy", [toxiproxy_program(), "-host", host, "-port", "8474"], {}, tmp_path)
+    """Proxies, toxics, switches and refusals of the toxiproxy-server that drills run with; without it, an error."""
+    with claimed() as block:
+        _real_server_keeps_what_it_is_asked_for(f"{block.prefix}.1.215", tmp_path)
+
+
+def _real_server_keeps_what_it_is_asked_for(host: str, folder: Path) -> None:
+    child = spawn("toxiproxy", [toxiproxy_program(), "-host", host, "-port", "8474"], {}, folder)
     try:
         server = ToxiproxyServer(host, 8474)
         _await(server)

@@ -36,6 +36,7 @@ class HostPort:
 
     @property
     def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
         return ipaddress.ip_address(self.host).is_loopback
 
     @property

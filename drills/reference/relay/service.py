@@ -38,6 +38,7 @@ class Sockets:
     health: socket.socket
 
     def close(self) -> None:
+        """Close both sockets."""
         self.udp.close()
         self.health.close()
 
