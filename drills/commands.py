@@ -66,8 +66,8 @@ def report(options: argparse.Namespace) -> Exit:
     """Write a month's report again."""
     if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", options.month):
         raise BadInput(f"command line: YYYY-MM: found {options.month!r}, expected a month such as 2026-11")
+    from drills.options import Options
     from drills.report.month import write_month
-    from drills.run import Options
 
     path = write_month(options.out or Options().out, options.month)
     print(f"report: {path}")
@@ -76,8 +76,8 @@ def report(options: argparse.Namespace) -> Exit:
 
 def recover(options: argparse.Namespace) -> Exit:
     """Remove what killed runs have left."""
+    from drills.options import Options
     from drills.recovery import recover_all
-    from drills.run import Options
 
     found = recover_all(options.out or Options().out)
     if options.json:

@@ -10,8 +10,8 @@ A broken objective is a result, not an error; it has an exit code and no excepti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import Sequence
 
 
 class Exit(IntEnum):

@@ -9,14 +9,16 @@ from pathlib import Path
 from drills.catalogue import CONTROL, Catalogue
 from drills.errors import BadInput, CannotRun, Exit, combined
 from drills.judging import judge_folder
+from drills.options import Options
 from drills.recovery import recover_all
 from drills.reference.defects import REGISTRY
 from drills.report.month import write_month
 from drills.report.terminal import table_of, verdict_lines
-from drills.run import Options, run_drill, standing_stage
+from drills.run import run_drill
 from drills.scenario.models import Scenario
 from drills.signals import Signals
 from drills.stage.processes import Target, toxiproxy_program
+from drills.standing import standing_stage
 from drills.verdict import Outcome, Verdict
 
 Say = Callable[[str], None]
@@ -42,8 +44,8 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
     """Run the drills that were named or that make up a suite; ends with a table and the report's path."""
     catalogue = Catalogue()
     if bool(arguments.names) == bool(arguments.suite):
-        raise BadInput("command line: found " + ("both" if arguments.names else "neither") + " drill names and --suite, "
-                       "expected one of them")  # fmt: skip
+        found = "both" if arguments.names else "neither"
+        raise BadInput(f"command line: found {found} drill names and --suite, expected one of them")
     scenarios = catalogue.suite(arguments.suite) if arguments.suite else catalogue.named(arguments.names)
     options = options_of(arguments)
     for row in recover_all(options.out):

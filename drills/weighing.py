@@ -82,7 +82,11 @@ def _broken_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt)
     if doubt.kind is DoubtKind.RECORD:  # what is missing does not take back what was seen
         return claim.shape is Shape.COUNT_MAX or (claim.shape is Shape.COUNT_MIN and evidence.past)
     touched = doubt.most_share * evidence.samples  # a gap bears on few packets, and adds no more than its length
-    if claim.name.startswith("input_to_present") and doubt.most_share < 1 and _too_many_past(claim, evidence, limit, touched):
+    if (
+        claim.name.startswith("input_to_present")
+        and doubt.most_share < 1
+        and _too_many_past(claim, evidence, limit, touched)
+    ):
         return True
     if claim.shape is Shape.QUANTILE_MAX and claim.about_time_ms:
         if doubt.kind is DoubtKind.STARVED and claim.name != "silence_ms_p99":

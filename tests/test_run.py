@@ -11,10 +11,12 @@ import pytest
 
 from drills.errors import BadInput
 from drills.faults.base import Arguments
-from drills.run import Options, least_length_s, locked, play, run_folder
+from drills.options import Options
+from drills.run import locked, run_folder
 from drills.scenario.durations import Duration
 from drills.scenario.models import Action, Injection
 from drills.steps.hold import HoldArguments
+from drills.story import least_length_s, play
 from tests.fakes import FakeScene
 
 HOLD = Action("hold", HoldArguments(lasts=Duration(seconds=2.0)))
@@ -91,7 +93,7 @@ def test_every_step_is_an_event_at_both_ends(scene: FakeScene) -> None:
 def test_the_least_length_of_a_story_is_the_sum_of_what_it_says(scene: FakeScene) -> None:
     """Steps inside faults included, heartbeats by the target's own."""
     beats = Action("hold", HoldArguments(lasts=Duration(heartbeats=2.0)))
-    assert least_length_s((kill(HOLD, lasts=TEN), beats), scene) == pytest.approx(22.0)
+    assert least_length_s((kill(HOLD, lasts=TEN), beats), scene.heartbeat_s) == pytest.approx(22.0)
 
 
 @pytest.mark.parametrize("odd", [{"pace": "fast"}, {"defects": ("relay_forgets_drain",)}])

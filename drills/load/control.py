@@ -135,5 +135,3 @@ class LocustLoad:
 def hand_environment(settings: LoadSettings) -> str:
     """The shell line that lets a person run the same users under Locust's own web UI."""
     return f"{VARIABLE}='{settings.to_json()}'"
-
-

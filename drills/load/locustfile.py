@@ -22,7 +22,7 @@ ACCOUNTS_S = 8.0
 __all__ = ["ResidentPair", "VisitingPair"]
 
 
-@events.init.add_listener
+@events.init.add_listener  # type: ignore[untyped-decorator]  # Locust has no types
 def begin(environment: Any, **_: Any) -> None:
     """Fill the world of this process and show what it measures in the web UI."""
     made_world(LoadSettings.from_environment(), 0)
@@ -37,13 +37,13 @@ def begin(environment: Any, **_: Any) -> None:
     gevent.spawn(_show_media, measured)
 
 
-@events.test_start.add_listener
+@events.test_start.add_listener  # type: ignore[untyped-decorator]  # Locust has no types
 def let_visit(environment: Any, **_: Any) -> None:
     """Visits begin a while after the start button, when the visitors have their accounts."""
     World.visits.plan(VISITS_PER_S, ACCOUNTS_S)
 
 
-@events.test_stop.add_listener
+@events.test_stop.add_listener  # type: ignore[untyped-decorator]  # Locust has no types
 def end_visits(environment: Any, **_: Any) -> None:
     """No visits while nobody is there to make them."""
     World.visits.plan(0.0, 0.0)

@@ -260,7 +260,10 @@ class Pair:
         """A lease, presented and acknowledged by both ends, which then send there."""
         lease = self.ask_lease()
         self.lease = lease
-        for end, role, token in ((media.host, "server", lease.host_token), (media.client, "client", lease.client_token)):
+        for end, role, token in (
+            (media.host, "server", lease.host_token),
+            (media.client, "client", lease.client_token),
+        ):
             self._present(pump, end, role, token, lease)
         for end in (media.host, media.client):
             pump.point(end, lease.address, lease.session)

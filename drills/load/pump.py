@@ -218,7 +218,7 @@ class Pump:
             return
         if len(datagram) < HEADER + _BODY.size:
             return
-        sequence, row, shows = _BODY.unpack_from(datagram, HEADER)
+        sequence, row, _ = _BODY.unpack_from(datagram, HEADER)
         end.last_received_ns = now
         self.samples.received(row, now)
         if end.direction == FRAME and sequence > end.newest_seen:  # the host end hears inputs

@@ -49,6 +49,11 @@ class LoadSettings:
             raise BadInput(f"{VARIABLE}: found {text[:80]!r} ({error}), expected what `drills stand` prints") from None
 
     @property
+    def population(self) -> int:
+        """How many pairs there are in all."""
+        return self.resident + self.visitors
+
+    @property
     def folder(self) -> Path | None:
         """Where journal and samples go; None for a load started by hand."""
         return Path(self.run_folder) if self.run_folder else None

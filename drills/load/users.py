@@ -104,7 +104,7 @@ def keep_up_for_ever() -> None:
             idle[number].keep_up()
 
 
-class _PairUser(User):  # type: ignore[misc]  # Locust ships no types
+class _PairUser(User):
     """What residents and visitors have in common: a registered pair."""
 
     abstract = True
@@ -154,9 +154,8 @@ class ResidentPair(_PairUser):
         else:
             gevent.sleep(RETRY_S)
 
-
     def _length_s(self) -> float:
-        """The planned length of the next session; the first is shorter, or all residents would end together for ever."""
+        """The planned length of the next session; first ones are shorter, or all would end together for ever."""
         shortest, longest = World.settings.resident_length_s
         if self.first:
             self.first = False

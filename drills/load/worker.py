@@ -42,7 +42,8 @@ def made_world(settings: LoadSettings, worker: int) -> None:
     World.visits = Visits(lambda due_ns: journal.write("visit.due", worker=worker, intended_ns=due_ns))
     World.samples = Samples(folder / "samples" if folder else None, name)
     pump = Pump(
-        World.samples, lambda from_ns, to_ns: journal.write("generator.gap", worker=worker, from_ns=from_ns, to_ns=to_ns)
+        World.samples,
+        lambda from_ns, to_ns: journal.write("generator.gap", worker=worker, from_ns=from_ns, to_ns=to_ns),
     )
     World.live = Live(pump, journal, worker)
     ResidentPair.fixed_count, VisitingPair.fixed_count = settings.resident, settings.visitors
@@ -151,7 +152,7 @@ def main() -> None:
     worker = int(sys.argv[1])
     environment = Environment(user_classes=list(USER_CLASSES))
     made_world(settings, worker)
-    environment.events.user_error.add_listener(_note_error)
+    environment.events.user_error.add_listener(_note_error)  # type: ignore[no-untyped-call]  # Locust has no types
     runner = environment.create_worker_runner(settings.control_host, settings.control_port)
     obey(runner, settings)
     runner.greenlet.join()

@@ -86,7 +86,9 @@ def forgotten_sessions(record: Record, span: Span) -> int:
 def unstarted_visits(record: Record, span: Span) -> int:
     """Visits that were due in the window and that nobody was free to make, so that nothing is known of them."""
     asked = {event["intended_ns"] for event in record.named("session.asked")}
-    return sum(event["intended_ns"] in span and event["intended_ns"] not in asked for event in record.named("visit.due"))
+    return sum(
+        event["intended_ns"] in span and event["intended_ns"] not in asked for event in record.named("visit.due")
+    )
 
 
 def hanging_setups(record: Record, span: Span) -> int:
@@ -98,6 +100,6 @@ def hanging_setups(record: Record, span: Span) -> int:
 
 def standing_share(record: Record, span: Span) -> float:
     """How much of the window a pump stood still, gap by gap, as a share of it."""
-    stood = sum(min(gap["to_ns"], span.to_ns) - max(gap["from_ns"], span.from_ns)
-                for gap in record.named("generator.gap") if gap["from_ns"] < span.to_ns and gap["to_ns"] > span.from_ns)  # fmt: skip
-    return stood / max(1, span.to_ns - span.from_ns)
+    overlaps = (min(gap["to_ns"], span.to_ns) - max(gap["from_ns"], span.from_ns)
+                for gap in record.named("generator.gap"))  # fmt: skip
+    return float(sum(max(0, overlap) for overlap in overlaps)) / max(1, span.to_ns - span.from_ns)

@@ -8,8 +8,8 @@ misspelt defect must never pass for a sound system.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Iterable, Mapping
 
 VARIABLE = "DRILLS_DEFECTS"
 

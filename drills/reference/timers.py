@@ -8,8 +8,8 @@ never divided (design §6, Pace).
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping
 
 DIVISOR_VARIABLE = "DRILLS_TIME_DIVISOR"
 

@@ -16,7 +16,7 @@ import pytest
 from drills.errors import BadInput, CannotRun, Interrupted
 from drills.stage import processes
 from drills.stage.addresses import Block, address_of, claimed
-from drills.stage.children import marked
+from drills.stage.children import marked, sweep
 from drills.stage.compose import Compose, ProxyPlan, ServicePlan
 from drills.stage.processes import ProcessStage, Target, toxiproxy_program
 
@@ -76,7 +76,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "run"
     folder.mkdir()
     yield folder
-    assert marked(folder) == {}
+    left = sweep(folder)
+    assert left == []
 
 
 @pytest.fixture

@@ -1,0 +1,41 @@
+"""How many visitors and which lengths a drill's load needs, at the pace of its target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from drills.load.settings import LoadSettings
+from drills.scenario.models import Scenario
+from drills.stage.processes import ProcessStage
+from drills.story import least_length_s
+
+VISITORS_SLACK = 1.45  # how many times more visitors than visits at a time
+SETUP_GUESS_S = 0.6  # how long a set-up may take before visitors run short
+CONTROL_PORT = 5557  # Locust's own default
+
+
+def load_settings(scenario: Scenario, stage: ProcessStage, factor: int, seed: int, folder: Path) -> LoadSettings:
+    """What the load's processes are told; ``factor`` is the tier's evidence factor."""
+    load, beat = scenario.load, stage.heartbeat_s
+    return LoadSettings(
+        gateway=stage.proxied("ends_to_gateway"), master=stage.proxied("ends_to_master"),
+        ends_prefix=stage.block.prefix, control_host=f"{stage.block.prefix}.2.10", control_port=CONTROL_PORT,
+        resident=load.resident, visitors=visitors(scenario, beat, factor), workers=load.workers,
+        resident_length_s=(load.resident_length.shortest.in_s(beat), load.resident_length.longest.in_s(beat)),
+        visit_length_s=load.visit_length.in_s(beat), renew_every_s=load.renew_every.in_s(beat),
+        inputs_per_s=load.inputs_per_s, frames_per_s=load.frames_per_s, seed=seed, run_folder=str(folder),
+    )  # fmt: skip
+
+
+def visitors(scenario: Scenario, heartbeat_s: float, factor: int) -> int:
+    """Enough visitors that one is always free when a visit is due, with room for slow set-ups."""
+    load = scenario.load
+    if not load.visits_per_window:
+        return 0
+    # calm and recovery are lengthened by the factor along with their visits; the story is as long as it is
+    per_s = [load.visits_per_window / length.in_s(heartbeat_s)
+             for length in (scenario.windows.calm, scenario.windows.recovery)]  # fmt: skip
+    told_s = least_length_s(scenario.fault, heartbeat_s)
+    per_s += [load.visits_per_window * factor / told_s] if told_s else []
+    at_a_time = max(per_s) * (load.visit_length.in_s(heartbeat_s) + SETUP_GUESS_S)
+    return max(load.workers, round(VISITORS_SLACK * at_a_time))
