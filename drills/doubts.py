@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from drills.measures import generator
 from drills.objectives import CLAIMS, DoubtKind
@@ -25,6 +25,7 @@ WAITED_MS_MAX = 250.0
 # Records that have it say how long at most within any STALL_S (drills/probes/machine.py): many short waits, which add
 # up to some 90 ms there on two busy CPUs, delay nothing; this much is a stall.
 STALLED_MS_MAX, STALL_S = 120.0, 0.3
+BUSY_SHARE_MAX, SATURATED_S = 0.97, 2  # all CPUs busy for two seconds on end: queues of work grow, whoever is to blame
 CLOCK_STEP_NS = 50_000_000  # the wall clock against the monotonic one, from one second to the next
 SKIPPED_RATIO_MAX = 0.001
 WITNESS_NS = 2_500_000_000  # witnesses speak once a second; after this long without a word nobody was watching
@@ -67,6 +68,7 @@ def doubts_of(record: Record, scenario: Scenario) -> list[Doubt]:
         found += _unstarted(record, window, span)
         found += _own_losses(record, window, span)
         found += _starved(record, window, span)
+        found += _saturated(record, window, span)
         found += _clock(record, window, span)
         found += _unwitnessed(record, scenario, window, span)
     return found + _faults(record, scenario)
@@ -171,6 +173,21 @@ def _starved(record: Record, window: str, span: Span) -> list[Doubt]:
             found.append(Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, claims, most_ms=_longest_wait_ms(waits),
                                most_failures=drops))  # fmt: skip
     return found
+
+
+def _saturated(record: Record, window: str, span: Span) -> list[Doubt]:
+    """A machine without any CPU left, for more than a moment: whoever hashes passwords is slow then, blameless.
+
+    It says nothing about packets: the relays' own waiting is measured directly.
+    """
+    around = Span(span.from_ns - 1_000_000_000, span.to_ns + 1_000_000_000)
+    full = [event.get("busy_share", 0.0) >= BUSY_SHARE_MAX for event in record.named("machine.second")
+            if event.ns in around]  # fmt: skip
+    longest = max((len(list(run)) for is_full, run in groupby(full) if is_full), default=0)
+    if longest < SATURATED_S:
+        return []
+    words = f"every CPU of the machine was busy for {longest} s"
+    return [Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, SETUP_CLAIMS | {"relay_back_s"})]
 
 
 @dataclass(frozen=True)

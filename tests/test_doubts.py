@@ -318,6 +318,27 @@ def test_a_starved_gateway_makes_failed_setups_inconclusive() -> None:
     assert judged(waiting(builder, gateway=900.0), SETUPS).verdict is Outcome.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [(1, Outcome.BROKEN), (2, Outcome.INCONCLUSIVE)])
+def test_a_machine_without_a_cpu_left_makes_failed_setups_inconclusive(seconds: int, expected: Outcome) -> None:
+    """Two drills on two CPUs: logins time out, and nobody can say whose fault it is; a moment of it is no excuse."""
+    builder = sound(0)
+    for number in range(200):
+        builder.setup(11.0 + number / 20, number + 1, ok=number >= 20)
+    for event in builder.events:
+        if event.name == "machine.second":
+            event.fields["busy_share"] = 0.99 if ns(14.0) <= event.ns < ns(14.0 + seconds) else 0.7
+    assert judged(builder, SETUPS).verdict is expected
+
+
+def test_a_machine_without_a_cpu_left_excuses_no_silence() -> None:
+    """Whether a relay was kept waiting is measured at the relay."""
+    builder = frozen(1.0)
+    for event in builder.events:
+        if event.name == "machine.second":
+            event.fields["busy_share"] = 1.0
+    assert judged(builder, SILENCE).verdict is Outcome.BROKEN
+
+
 def test_a_starved_service_does_not_void_what_held() -> None:
     """What held in spite of it held; and a relay that came back far too late is not excused by half a second."""
     assert judged(waiting(sound(200), relay_a=900.0), SILENCE).verdict is Outcome.HELD

@@ -36,6 +36,13 @@ def cpu_ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
+def machine_ticks() -> tuple[int, int]:
+    """(busy, all) clock ticks of all CPUs since boot; idle and waiting for a disk are not busy (/proc/stat)."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    idle = fields[3] + fields[4]
+    return sum(fields) - idle, sum(fields)
+
+
 def socket_drops(addresses: set[str]) -> dict[str, int]:
     """Packets dropped in the receive buffers of UDP sockets bound to these addresses, by address."""
     drops = dict.fromkeys(addresses, 0)
@@ -68,6 +75,7 @@ class MachineProbe:
         self._second: dict[str, float] = {}
         self._ticks: dict[int, int] = {}
         self._drops: dict[str, int] = {}
+        self._machine = machine_ticks()
 
     def look(self) -> None:
         """One slice; every tenth closes a second and writes it down."""
@@ -94,8 +102,13 @@ class MachineProbe:
                 spent = cpu_ticks(child.pid)
                 ticks[child.name] = spent - self._ticks.get(child.pid, spent)
                 self._ticks[child.pid] = spent
+        busy, whole = machine_ticks()
+        busy_before, whole_before = self._machine
+        self._machine = busy, whole
         self.journal.write(
-            "machine.second", waited_ms={name: round(ms, 1) for name, ms in self._second.items()},
+            "machine.second",
+            busy_share=round((busy - busy_before) / max(1, whole - whole_before), 3),
+            waited_ms={name: round(ms, 1) for name, ms in self._second.items()},
             stalled_ms={name: round(ms, 1) for name, ms in self._stalled.items()}, cpu_ticks=ticks,
             socket_drops=self._new_drops(), wall_minus_monotonic_ns=time.time_ns() - time.monotonic_ns(),
         )  # fmt: skip
