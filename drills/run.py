@@ -20,6 +20,7 @@ from drills.load.control import LocustLoad
 from drills.load.planning import load_settings
 from drills.options import Options
 from drills.probes.follower import Follower
+from drills.probes.relays import current_relay_id
 from drills.probes.watch import watched
 from drills.provenance import write_provenance
 from drills.record import Journal
@@ -28,10 +29,14 @@ from drills.scenario.tiers import Tiers
 from drills.scene import Scene
 from drills.signals import Signals
 from drills.stage import addresses
+from drills.stage.children import sweep
 from drills.stage.compose import Compose
 from drills.stage.processes import ProcessStage, Target
+from drills.wavry.errors import WireError
+from drills.way_out import Closing
 
 FLOWING_S = 40.0
+LOCK_TRIES = 40
 WARM_S = 0.5  # everybody is there; let the first sends spread before calm begins
 
 
@@ -40,10 +45,14 @@ def run_folder(out: Path, drill: str) -> Path:
     now = datetime.now(UTC)
     parent = out / f"{now:%Y-%m}" / drill
     for _ in range(100):
-        folder = (parent / f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}").absolute()
-        with contextlib.suppress(FileExistsError):
+        folder = (parent / f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}").resolve()
+        try:
             folder.mkdir(parents=True)
-            return folder
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise CannotRun(f"{folder}: cannot be made: {error.strerror}; name another folder with --out") from None
+        return folder
     raise CannotRun(f"no new folder could be made in {parent}")
 
 
@@ -51,7 +60,13 @@ def run_folder(out: Path, drill: str) -> Path:
 def locked(folder: Path) -> Iterator[IO[str]]:
     """The run's lock, held for life: whoever finds it free may take the run for dead."""
     with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for _ in range(LOCK_TRIES):  # somebody's `drills recover` may be looking at it for an instant
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(0.05)
+        else:
+            raise CannotRun(f"{folder}: somebody else holds the lock of this new run")
         yield lock
 
 
@@ -85,7 +100,14 @@ def _rehearse(
     folder: Path, journal: Journal,
 ) -> None:  # fmt: skip
     stack = contextlib.ExitStack()
-    try:
+
+    def lowering_failed(error: BaseException) -> None:
+        journal.write("lowering.failed", error=f"{type(error).__name__}: {error}")
+
+    closing = Closing(stack, signals, lowering_failed)
+    with closing, closing:
+        stack.callback(_clear_undo, folder)  # once the stage is gone, nothing is broken any more
+        stack.callback(sweep, folder)  # last of all: whatever carries this run's mark and was never noted
         block = stack.enter_context(addresses.claimed())
         stage = ProcessStage(
             compose, scenario.services, Target.named(options.target), folder, block, divisor=options.divisor,
@@ -98,27 +120,26 @@ def _rehearse(
         load = stack.enter_context(LocustLoad(settings, folder, stage.children).standing())
         say(f"{scenario.name}: raising the stage ({options.target}, processes on {block.prefix}.0.0)")
         stack.enter_context(stage.standing())
-        for service in stage.services.values():
-            pid = service.child.pid if service.child else None
-            journal.write("service.ready", service=service.name, pid=pid, address=service.address)
-        journal.write("toxiproxy.version", version=stage.toxiproxy.version())
-        _learn_relays(stage, journal)
+        _note_services(stage, journal)
         stack.enter_context(watched(stage, journal))
         scene = Scene(stage, load, settings, journal, folder, stage.heartbeat_s, signals, follower)
         _let_flow(scene, say, scenario.name)
         _windows(scene, scenario, tiers, options, say)
         load.finish()
-    finally:
-        with signals.held():
-            say(f"{scenario.name}: lowering the stage")
-            stack.close()
+        say(f"{scenario.name}: lowering the stage")
 
 
-def _learn_relays(stage: ProcessStage, journal: Journal) -> None:
-    from drills.probes.relays import current_relay_id
-
-    for name in stage.relays():
-        journal.write("relay.known", service=name, relay_id=current_relay_id(stage, name))
+def _note_services(stage: ProcessStage, journal: Journal) -> None:
+    """Write down what stands there: processes, addresses, the proxy's version, the relays' ids."""
+    for service in stage.services.values():
+        pid = service.child.pid if service.child else None
+        journal.write("service.ready", service=service.name, pid=pid, address=service.address)
+    journal.write("toxiproxy.version", version=stage.toxiproxy.version())
+    try:
+        for name in stage.relays():
+            journal.write("relay.known", service=name, relay_id=current_relay_id(stage, name))
+    except WireError as error:
+        raise CannotRun(f"a relay does not tell its id: {error}") from error
 
 
 def _let_flow(scene: Scene, say: Callable[[str], None], name: str) -> None:
@@ -137,6 +158,7 @@ def _let_flow(scene: Scene, say: Callable[[str], None], name: str) -> None:
             seen = f"{len(follower.established)} of {settings.resident} sessions flow; last: {follower.errors[-1:]}"
             raise CannotRun(f"the load did not come up within {FLOWING_S:g} s: {seen}")
         scene.load.check_alive()  # type: ignore[attr-defined]
+        follower.check_alive()
         scene.pause(0.05)
     scene.pause(WARM_S)
 
@@ -164,3 +186,8 @@ def _windows(scene: Scene, scenario: Scenario, tiers: Tiers, options: Options, s
             scene.journal.write("window.closed", window=window)
         scene.load.check_alive()  # type: ignore[attr-defined]
     scene.load.visits(0.0)
+
+
+def _clear_undo(folder: Path) -> None:
+    for note in (folder / "undo").glob("*.json"):
+        note.unlink()

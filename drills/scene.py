@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drills.errors import Interrupted
 from drills.load.settings import LoadSettings
 from drills.probes.follower import Follower
 from drills.record import Journal, now_text
@@ -78,5 +79,7 @@ class Scene:
         note.write_text(json.dumps({"fault": fault, "subject": subject, "since": now_text()}))
         try:
             yield
-        finally:
-            note.unlink(missing_ok=True)
+        except (Interrupted, StoryStopped):
+            note.unlink(missing_ok=True)  # the way out was taken on purpose, and the mending with it
+            raise
+        note.unlink(missing_ok=True)  # after any other error it stays, until the stage itself is gone

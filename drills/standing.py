@@ -17,8 +17,10 @@ from drills.scenario.models import Scenario
 from drills.scenario.tiers import Tiers
 from drills.signals import Signals
 from drills.stage import addresses
+from drills.stage.children import sweep
 from drills.stage.compose import Compose
 from drills.stage.processes import ProcessStage, Target
+from drills.way_out import Closing
 
 
 def standing_stage(
@@ -27,25 +29,21 @@ def standing_stage(
     """Raise a drill's stage without load or faults and leave it standing until a signal comes."""
     folder = run_folder(options.out, ".standing")
     signals = Signals()
-    with signals.caught(), locked(folder), contextlib.suppress(Interrupted), contextlib.ExitStack() as stack:
-        try:
-            block = stack.enter_context(addresses.claimed())
-            stage = ProcessStage(compose, scenario.services, Target.named(options.target), folder, block,
-                                 divisor=options.divisor, defects=options.defects)  # fmt: skip
-            stack.enter_context(stage.standing())
-            settings = replace(
-                load_settings(scenario, stage, tiers.evidence[options.tier], options.seed, folder),
-                run_folder=None,
-                workers=1,
-            )
-            for name, service in stage.services.items():
-                say(f"{name:<10} {stage.http(name)}  log {folder / 'logs' / name}.log" if service.child else name)
-            say("to load it by hand, under Locust's web UI on http://127.0.0.1:8089:")
-            print(f"{hand_environment(settings)} {sys.executable} -m locust -f drills/load/locustfile.py "
-                  f"--web-host 127.0.0.1 -u {settings.population} -r 50", flush=True)  # fmt: skip
-            say("Ctrl-C lowers the stage")
-            while True:
-                time.sleep(1.0)
-        finally:
-            with signals.held():
-                stack.close()
+    stack = contextlib.ExitStack()
+    closing = Closing(stack, signals, lambda error: say(f"while lowering: {error}"))
+    with signals.caught(), locked(folder), contextlib.suppress(Interrupted), closing, closing:
+        stack.callback(sweep, folder)
+        block = stack.enter_context(addresses.claimed())
+        stage = ProcessStage(compose, scenario.services, Target.named(options.target), folder, block,
+                             divisor=options.divisor, defects=options.defects)  # fmt: skip
+        stack.enter_context(stage.standing())
+        planned = load_settings(scenario, stage, tiers.evidence[options.tier], options.seed, folder)
+        settings = replace(planned, run_folder=None, workers=1)
+        for name, service in stage.services.items():
+            say(f"{name:<10} {stage.http(name)}  log {folder / 'logs' / name}.log" if service.child else name)
+        say("to load it by hand, under Locust's web UI on http://127.0.0.1:8089:")
+        print(f"{hand_environment(settings)} {sys.executable} -m locust -f drills/load/locustfile.py "
+              f"--web-host 127.0.0.1 -u {settings.population} -r 50", flush=True)  # fmt: skip
+        say("Ctrl-C lowers the stage")
+        while True:
+            time.sleep(1.0)

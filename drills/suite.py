@@ -20,6 +20,7 @@ from drills.signals import Signals
 from drills.stage.processes import Target, toxiproxy_program
 from drills.standing import standing_stage
 from drills.verdict import Outcome, Verdict
+from drills.wavry.errors import WireError
 
 Say = Callable[[str], None]
 
@@ -74,7 +75,7 @@ def _one(
     """Run and judge one drill; a drill that could not be run is a row too, and the others still run."""
     try:
         folder = run_drill(scenario, catalogue.compose, catalogue.tiers, options, say, signals)
-    except CannotRun as error:
+    except (CannotRun, WireError, OSError) as error:
         say(f"{scenario.name}: could not be run: {error}")
         return scenario.name, None, str(error)
     say(f"{scenario.name}: judging")

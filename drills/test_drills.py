@@ -14,6 +14,7 @@ import pytest
 
 from drills.catalogue import Catalogue
 from drills.judging import judge_folder
+from drills.recovery import recover_all
 from drills.report.terminal import verdict_lines
 from drills.run import run_drill
 from drills.signals import Signals
@@ -29,6 +30,7 @@ def verdict(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) 
     names = ("target", "stage", "tier", "pace", "seed", "defect", "out")
     words = {name: request.config.getoption(f"--{name}") for name in names}
     options = options_of(argparse.Namespace(**words, command_line=shlex.join(["pytest", *sys.argv[1:]])))
+    recover_all(options.out)
     signals = Signals()
 
     def say(text: str) -> None:

@@ -50,10 +50,11 @@ class LocustLoad:
         """Start the processes; on the way out they are asked to go, then made to."""
         (self.folder / "samples").mkdir(exist_ok=True)
         environment = {VARIABLE: self.settings.to_json()}
-        command = [sys.executable, "-m", "drills.load.master"]
-        master = spawn("locust-master", command, environment, self.folder, pipes=True)
-        started = [master]
+        started: list[Child] = []
         try:
+            command = [sys.executable, "-m", "drills.load.master"]
+            master = spawn("locust-master", command, environment, self.folder, pipes=True)
+            started.append(master)
             self._master = master.process
             threading.Thread(target=self._listen, args=(master.process,), daemon=True).start()
             for index in range(self.settings.workers):
@@ -70,10 +71,11 @@ class LocustLoad:
         if self._master and self._master.stdin:
             with contextlib.suppress(OSError):
                 self._master.stdin.close()
-        for child in started:
-            child.end(grace_s=QUIT_S if child.name == "locust-master" else 0.5)
-        if self._master and self._master.stdout:
-            self._master.stdout.close()
+        with contextlib.ExitStack() as stack:  # one that does not go keeps none of the others
+            if self._master and self._master.stdout:
+                stack.callback(self._master.stdout.close)
+            for child in reversed(started):
+                stack.callback(child.end, grace_s=QUIT_S if child.name == "locust-master" else 0.5)
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout

@@ -21,7 +21,8 @@ import gevent
 INPUT = 0
 FRAME = 1
 COLUMNS = ("session", "direction", "sequence", "intended_ns", "sent_ns", "received_ns", "shows", "copies")
-PART_S = 4.0  # at most 5 s of packets in one part (design §6)
+PART_S = 3.5
+PART_NS_MAX = 5_000_000_000  # at most 5 s of packets in one part (design §6)
 SETTLE_S = 1.0  # a packet still on its way after a second counts as lost
 
 
@@ -66,6 +67,11 @@ class Samples:
                 self._received[index] = now_ns
             self._copies[index] += 1
 
+    @property
+    def pending(self) -> int:
+        """How many rows are in memory only."""
+        return len(self._received)
+
     def flush_for_ever(self, worker: int) -> None:
         """A greenlet's work: write a part every few seconds, not all workers at once."""
         gevent.sleep(worker * PART_S / 2 % PART_S)
@@ -84,6 +90,8 @@ class Samples:
                 low = middle + 1
             else:
                 high = middle
+        while low and intended[low - 1] - intended[0] > PART_NS_MAX:  # after a stall: cut to what one part may hold
+            low = low // 2
         if low == 0:
             return
         done = {name: column[:low] for name, column in self._columns.items()}

@@ -107,11 +107,12 @@ class Session:
 
     def _lease(self) -> None:
         assert self.media
+        before = self.pair.lease
         try:
             self.pair.take_lease(self.live.pump, self.media)
         finally:
             lease = self.pair.lease
-            if lease:
+            if lease is not None and lease is not before:
                 self.live.journal.write(
                     "lease.given", session=self.index, relay_id=lease.relay_id, cause=self.cause,
                     asked_ns=lease.asked_ns, given_ns=lease.given_ns,

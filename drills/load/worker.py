@@ -124,7 +124,8 @@ def _finish(runner: Any) -> None:
                            reason="the run ended", planned_ns=0, stopped_ns=time.monotonic_ns())  # fmt: skip
     gevent.sleep(samples_module.SETTLE_S / 2)
     live.pump.stop()
-    World.samples.flush(settled_before_ns=time.monotonic_ns() + 1)
+    while World.samples.pending:
+        World.samples.flush(settled_before_ns=time.monotonic_ns() + 1)
     live.journal.write("generator.finished", worker=World.worker, rows=World.samples.rows, skipped=live.pump.skipped,
                        late=World.samples.late)  # fmt: skip
     runner.send_message("drill.finished", {"worker": World.worker})

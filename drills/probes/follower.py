@@ -12,6 +12,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from drills.errors import CannotRun
+
 EVERY_S = 0.03
 
 
@@ -39,6 +41,11 @@ class Follower:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(2.0)
+
+    def check_alive(self) -> None:
+        """Raises CannotRun where the thread has died: what it knows would be out of date for ever."""
+        if not self._thread.is_alive():
+            raise CannotRun("the follower of the journal has died; its counts cannot be believed")
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
