@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from drills.faults.base import Arguments, Fault, Receipt, carried_out
-from drills.faults.processes import gone, running_again, start_noted
+from drills.faults.base import Arguments, Fault, Receipt
+from drills.faults.processes import taken_down
 
 if TYPE_CHECKING:
     from drills.scene import Scene
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 @contextmanager
 def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Receipt]:
     receipt = Receipt("kill", service, f"{service} killed by SIGKILL")
-    with carried_out(
-        scene, receipt,
-        inject=lambda: receipt.detail.update(exit_code=scene.stage.kill(service)),
-        heal=lambda: start_noted(scene, service),
-        proven_on=lambda: gone(scene, service),
-        proven_off=lambda: running_again(scene, service, receipt),
-    ):  # fmt: skip
+    with taken_down(scene, service, receipt, scene.stage.kill):
         yield receipt
 
 

@@ -1,11 +1,13 @@
-"""Proofs that the faults on processes share: is it gone, is it stopped, is it ready again."""
+"""What the faults on processes share: proofs (gone, stopped, ready again), and taking a service down for a while."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from drills.errors import CannotRun
-from drills.faults.base import Proof, Receipt
+from drills.faults.base import Proof, Receipt, carried_out
 
 if TYPE_CHECKING:
     from drills.scene import Scene
@@ -45,3 +47,16 @@ def start_noted(scene: Scene, service: str) -> None:
     scene.stage.start(service)
     child = scene.stage.services[service].child
     scene.journal.write("service.started", service=service, pid=child.pid if child else None)
+
+
+def taken_down(
+    scene: Scene, service: str, receipt: Receipt, end: Callable[[str], int]
+) -> AbstractContextManager[Receipt]:
+    """The service ended by ``end`` (which returns its exit code), and started again when mended."""
+    return carried_out(
+        scene, receipt,
+        inject=lambda: receipt.detail.update(exit_code=end(service)),
+        heal=lambda: start_noted(scene, service),
+        proven_on=lambda: gone(scene, service),
+        proven_off=lambda: running_again(scene, service, receipt),
+    )  # fmt: skip

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
+from drills.wavry.closable import Closable
 from drills.wavry.http_client import HttpClient, Reply, understood
 from drills.wavry.web_socket import JsonSocket
 
@@ -114,19 +114,11 @@ _RECEIVED: Mapping[str, Callable[[Any], GatewayMessage]] = {
 }
 
 
-class GatewayHttp:
+class GatewayHttp(Closable):
     """The gateway's HTTP calls; each raises Refused, Unreachable (TimedOut, Closed) or Garbled."""
 
     def __init__(self, base_url: str, *, timeout_s: float, source_address: str | None = None) -> None:
         self.http = HttpClient(base_url, timeout_s=timeout_s, source_address=source_address)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the idle connections; the client can still be used."""
@@ -173,7 +165,7 @@ class GatewayHttp:
         self.http.granted("POST", "/webrtc/offer", body, secrets=(token, sdp), accepted=(202,))
 
 
-class GatewaySocket:
+class GatewaySocket(Closable):
     """One signalling WebSocket (§5); ``timeout_s`` bounds the connect and each send."""
 
     def __init__(self, json_socket: JsonSocket) -> None:
@@ -185,14 +177,6 @@ class GatewaySocket:
     ) -> Self:
         """Connect to ``ws://host:port/ws``; Refused 403 for the origin, 429 per address, 503 in total (§5.1)."""
         return cls(JsonSocket.connect(url, timeout_s=timeout_s, origin=origin, source_address=source_address))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def bind(self, token: str) -> None:
         """Ask to be known by the token's user; the answer (Bound or GatewayError) comes by ``receive``,

@@ -18,11 +18,11 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from drills.wavry.bounded_socket import BoundedSocket
+from drills.wavry.closable import Closable
 from drills.wavry.errors import Closed, Garbled, Refused, TimedOut, Unreachable, scrubbed
 
 IDLE_MAX = 8  # connections kept for later calls
@@ -44,7 +44,7 @@ class Reply:
             raise Garbled(f"a {self.status} answer of {len(self.text)} characters is not JSON") from error
 
 
-class HttpClient:
+class HttpClient(Closable):
     """Calls to one base URL (``http://host:port``); ``timeout_s`` bounds a call from connect to last byte."""
 
     def __init__(self, base_url: str, *, timeout_s: float, source_address: str | None = None) -> None:
@@ -57,14 +57,6 @@ class HttpClient:
         self._host, self._port = parts.hostname, parts.port or 80
         self._timeout_s, self._source_address = timeout_s, source_address
         self._idle: deque[http.client.HTTPConnection] = deque()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the idle connections; the client can still be used."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
+from drills.wavry.closable import Closable
 from drills.wavry.errors import Garbled
 from drills.wavry.http_client import HttpClient, understood
 from drills.wavry.web_socket import JsonSocket
@@ -119,7 +119,7 @@ class Forwarded:
 MasterMessage = RelayCredentials | MasterError | Forwarded
 
 
-class MasterHttp:
+class MasterHttp(Closable):
     """The master's HTTP calls; each raises Refused, Unreachable (TimedOut, Closed) or Garbled."""
 
     def __init__(
@@ -134,14 +134,6 @@ class MasterHttp:
         self.http = HttpClient(base_url, timeout_s=timeout_s, source_address=source_address)
         self._admin_token = admin_token
         self._relay_token = relay_token
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the idle connections; the client can still be used."""
@@ -253,7 +245,7 @@ class MasterHttp:
         return answer
 
 
-class MasterSocket:
+class MasterSocket(Closable):
     """One WebSocket to the master (§2.10); ``timeout_s`` bounds the connect and each send."""
 
     def __init__(self, json_socket: JsonSocket) -> None:
@@ -265,14 +257,6 @@ class MasterSocket:
     ) -> Self:
         """Connect to ``ws://host:port/ws``; Refused 403 for the origin."""
         return cls(JsonSocket.connect(url, timeout_s=timeout_s, origin=origin, source_address=source_address))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def bind(self, token: str) -> str:
         """Take the name the token's head gives, and return it; the master answers nothing."""

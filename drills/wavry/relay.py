@@ -11,11 +11,11 @@ import socket
 import time
 from collections import deque
 from dataclasses import asdict, dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from drills.wavry import packets
+from drills.wavry.closable import Closable
 from drills.wavry.errors import Unreachable
 from drills.wavry.http_client import HttpClient, understood
 
@@ -80,19 +80,11 @@ class RelayReadiness:
     ready: bool
 
 
-class RelayHttp:
+class RelayHttp(Closable):
     """The relay's HTTP pages; each call raises Refused, Unreachable (TimedOut, Closed) or Garbled."""
 
     def __init__(self, base_url: str, *, timeout_s: float, source_address: str | None = None) -> None:
         self.http = HttpClient(base_url, timeout_s=timeout_s, source_address=source_address)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the idle connections; the client can still be used."""
@@ -140,7 +132,7 @@ class Forward:
 LeaseAnswer = packets.Ack | packets.Reject
 
 
-class RelayPeer:
+class RelayPeer(Closable):
     """One end at a relay's UDP port, from an address of its own; only what that port sends is heard."""
 
     def __init__(self, relay: tuple[str, int], *, timeout_s: float, source_address: str | None = None) -> None:
@@ -153,14 +145,6 @@ class RelayPeer:
         except OSError as error:
             self._socket.close()
             raise Unreachable(f"udp from {source_address}: {error.strerror}") from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Give the port up."""

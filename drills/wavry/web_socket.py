@@ -10,19 +10,19 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import websocket
 
 from drills.wavry.bounded_socket import BoundedSocket
+from drills.wavry.closable import Closable
 from drills.wavry.errors import Closed, Garbled, Refused, TimedOut, Unreachable, WireError, scrubbed
 
 CLOSE_S = 0.5  # for the goodbye to leave through a full socket
 
 
-class JsonSocket:
+class JsonSocket(Closable):
     """One WebSocket that carries a JSON object in each text frame."""
 
     def __init__(self, url: str, bounded: BoundedSocket, connected: Any, *, timeout_s: float) -> None:
@@ -54,14 +54,6 @@ class JsonSocket:
             bounded.close()
             raise
         return cls(url, bounded, connected, timeout_s=timeout_s)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def send(self, message: Any) -> None:
         """One object as JSON; Closed or TimedOut if it does not leave."""

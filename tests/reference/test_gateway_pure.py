@@ -17,8 +17,8 @@ from drills.reference.gateway.lockout import Failures
 from drills.reference.gateway.pulse import Act, Pulse
 from drills.reference.gateway.relay_sessions import PER_REQUESTER_MAX, RelaySessions
 from drills.reference.gateway.settings import DEFAULT_ORIGINS, Rate, Settings
-from drills.reference.gateway.strict_json import NotJson, WrongShape, decoded
 from drills.reference.gateway.switchboard import Holder, NoPlace, Switchboard
+from drills.reference.strict_json import NotJson, WrongShape, decoded
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from drills.reference.gateway.edge import body, client_ip, json_answer, refuse_b
 from drills.reference.gateway.gateway import GATEWAY, Gateway
 from drills.reference.gateway.ledger import Actor
 from drills.reference.gateway.refusal import Refused
-from drills.reference.gateway.strict_json import WrongShape
+from drills.reference.strict_json import WrongShape
 
 BAN_HOURS_MAX = 10 * 365 * 24
 PAGE = """<!doctype html>

@@ -9,7 +9,7 @@ import uuid
 from dataclasses import dataclass
 
 from drills.reference.gateway import rules
-from drills.reference.gateway.strict_json import Fields, NotJson, WrongShape, compact, decoded
+from drills.reference.strict_json import Fields, NotJson, WrongShape, compact, decoded
 
 MESSAGE_BYTES_MAX = 65_536
 BOUND = '{"type":"Bound"}'

@@ -16,7 +16,7 @@ from multidict import CIMultiDictProxy
 from drills.reference.gateway.gateway import GATEWAY, Gateway
 from drills.reference.gateway.limiter import Limiter
 from drills.reference.gateway.refusal import Refused
-from drills.reference.gateway.strict_json import Fields, NotJson, WrongShape, compact, decoded
+from drills.reference.strict_json import Fields, NotJson, WrongShape, compact, decoded
 
 BODY_BYTES_MAX = 2 * 1024 * 1024
 BODY_WAIT_S = 30.0

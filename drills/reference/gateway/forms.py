@@ -8,7 +8,7 @@ from aiohttp import web
 
 from drills.reference.gateway import rules
 from drills.reference.gateway.edge import body, unfit
-from drills.reference.gateway.strict_json import WrongShape
+from drills.reference.strict_json import WrongShape
 
 
 @dataclass(frozen=True)

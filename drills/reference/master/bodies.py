@@ -9,9 +9,9 @@ import sys
 from dataclasses import dataclass
 from uuid import UUID
 
-from drills.reference.gateway.strict_json import Fields, NotJson, WrongShape
 from drills.reference.master.registry import Registration
 from drills.reference.master.states import State
+from drills.reference.strict_json import Fields, NotJson, WrongShape
 
 U32_MAX = 2**32 - 1
 U8_MAX = 255

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from drills.reference.gateway.strict_json import Fields, NotJson, WrongShape, compact, decoded
 from drills.reference.master.lender import Denied
+from drills.reference.strict_json import Fields, NotJson, WrongShape, compact, decoded
 
 NAME_HEAD = 8  # characters of a token that make the name
 

@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from drills.reference.gateway.strict_json import Fields, NotJson, WrongShape, compact, decoded
 from drills.reference.master.log import log
 from drills.reference.master.memory import NotSaved
 from drills.reference.master.settings import Origins, plain_origin
+from drills.reference.strict_json import Fields, NotJson, WrongShape, compact, decoded
 
 BODY_BYTES_MAX = 2 * 1024 * 1024
 BODY_S = 10.0  # for a body to arrive; Wavry waits for ever
