@@ -91,6 +91,9 @@ def _whole_run(record: Record, scenario: Scenario) -> list[Doubt]:
         found.append(Doubt(DoubtKind.RECORD, "", BOTH, words, PACKET_CLAIMS))
     for event in record.named("load.error")[:1]:
         found.append(Doubt(DoubtKind.RECORD, "", BOTH, f"the load generator failed: {event['error']}"))
+    for event in record.named("control.not_held"):
+        words = f"calm, the control run of this suite, was {event['verdict']}: what held means nothing"
+        found.append(Doubt(DoubtKind.CONTROL, "", ONLY_HELD, words))
     for event in record.named("watcher.died"):
         words = f"a watcher of the stage has died: {event['watcher']}"
         found.append(Doubt(DoubtKind.RECORD, "", BOTH, words))

@@ -37,10 +37,11 @@ class DoubtKind(StrEnum):
     STAGE = "stage"  # a service is not where or what it should be
     INTERRUPTED = "interrupted"  # somebody stopped the run
     RECORD = "record"  # part of the record is missing
+    CONTROL = "control"  # calm, the control run of the same suite, was not held
 
 
 # Doubts that any claim has; the others are listed by claim, because only some figures can be explained by them.
-ALWAYS = frozenset({DoubtKind.FAULT, DoubtKind.STAGE, DoubtKind.INTERRUPTED, DoubtKind.RECORD})
+ALWAYS = frozenset({DoubtKind.FAULT, DoubtKind.STAGE, DoubtKind.INTERRUPTED, DoubtKind.RECORD, DoubtKind.CONTROL})
 MEDIA = frozenset({DoubtKind.GENERATOR, DoubtKind.OWN_LOSS, DoubtKind.STARVED, DoubtKind.CLOCK})
 SETUP = frozenset({DoubtKind.GENERATOR, DoubtKind.STARVED, DoubtKind.CLOCK})
 

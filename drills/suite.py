@@ -10,6 +10,7 @@ from drills.catalogue import CONTROL, Catalogue
 from drills.errors import BadInput, CannotRun, Exit, combined
 from drills.judging import judge_folder
 from drills.options import Options
+from drills.record import Journal
 from drills.recovery import recover_all
 from drills.reference.defects import REGISTRY
 from drills.report.month import write_month
@@ -65,7 +66,8 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
     print("\n".join(table_of([(name, verdict, words) for name, verdict, words in rows], not_run)))
     if report:
         print(f"report: {report}")
-    return combined([verdict.exit_code if verdict else Exit.CANNOT_RUN for _, verdict, _ in rows])
+    unjudged = Exit.INCONCLUSIVE if signals.interrupted else Exit.CANNOT_RUN
+    return combined([verdict.exit_code if verdict else unjudged for _, verdict, _ in rows])
 
 
 def _one(
@@ -78,31 +80,24 @@ def _one(
     except (CannotRun, WireError, OSError) as error:
         say(f"{scenario.name}: could not be run: {error}")
         return scenario.name, None, str(error)
+    if before and before[0][0] == CONTROL:
+        _note_control(folder, before[0][1])
     say(f"{scenario.name}: judging")
-    verdict = judge_folder(folder)
-    control = next((verdict for name, verdict, _ in before if name == CONTROL), None)
-    calm_failed = bool(before) and before[0][0] == CONTROL and (control is None or control.verdict is not Outcome.HELD)
-    if calm_failed and verdict.verdict is Outcome.HELD:
-        verdict = _not_after_calm(folder, verdict)
+    try:
+        verdict = judge_folder(folder)
+    except BadInput as error:  # stopped before there was anything to judge
+        return scenario.name, None, str(error)
     for line in verdict_lines(verdict):
         say(line)
     return scenario.name, verdict, str(folder)
 
 
-def _not_after_calm(folder: Path, verdict: Verdict) -> Verdict:
-    """Where calm is not held, no other drill of the suite may be (design §6)."""
-    from dataclasses import replace
-
-    from drills.verdict import write_verdict
-
-    words = "calm, the control run of this suite, was not held: nothing that held means anything"
-    judgements = tuple(
-        replace(one, verdict=Outcome.INCONCLUSIVE, reason=words) if one.verdict is Outcome.HELD else one
-        for one in verdict.judgements
-    )
-    changed = replace(verdict, verdict=Outcome.INCONCLUSIVE, judgements=judgements, doubts=(words, *verdict.doubts))
-    write_verdict(folder, changed)
-    return changed
+def _note_control(folder: Path, control: Verdict | None) -> None:
+    """Where calm is not held, nothing else of the suite may be (design §6): the record says so, and judging reads it."""
+    if control is None or control.verdict is not Outcome.HELD:
+        journal = Journal(folder / "journal.jsonl")
+        journal.write("control.not_held", verdict=str(control.verdict) if control else "not run")
+        journal.close()
 
 
 def _month_of(rows: list[tuple[str, Verdict | None, str]]) -> str:

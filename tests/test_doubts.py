@@ -339,6 +339,16 @@ def test_a_machine_without_a_cpu_left_excuses_no_silence() -> None:
     assert judged(builder, SILENCE).verdict is Outcome.BROKEN
 
 
+def test_without_a_control_run_that_held_nothing_is_held() -> None:
+    """Where calm is not held, nothing else of the suite may be; what broke stays broken."""
+    builder = sound(200)
+    builder.event(43.0, "control.not_held", verdict="inconclusive")
+    assert judged(builder, SILENCE).verdict is Outcome.INCONCLUSIVE
+    builder = frozen(1.0)
+    builder.event(43.0, "control.not_held", verdict="broken")
+    assert judged(builder, SILENCE).verdict is Outcome.BROKEN
+
+
 def test_a_starved_service_does_not_void_what_held() -> None:
     """What held in spite of it held; and a relay that came back far too late is not excused by half a second."""
     assert judged(waiting(sound(200), relay_a=900.0), SILENCE).verdict is Outcome.HELD
