@@ -93,7 +93,7 @@ def _one(
 
 
 def _note_control(folder: Path, control: Verdict | None) -> None:
-    """Where calm is not held, nothing else of the suite may be (design §6): the record says so, and judging reads it."""
+    """Where calm is not held, nothing else of the suite may be (design §6): the record says so, judging reads it."""
     if control is None or control.verdict is not Outcome.HELD:
         journal = Journal(folder / "journal.jsonl")
         journal.write("control.not_held", verdict=str(control.verdict) if control else "not run")
