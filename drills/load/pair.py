@@ -83,14 +83,16 @@ class EndAccount:
 
         A socket that the gateway has closed is given up; the next set-up binds anew.
         """
-        if self.socket is None or not self.reading.acquire(blocking=False):
+        socket = self.socket
+        if socket is None or not self.reading.acquire(blocking=False):
             return
         try:
-            while self.socket is not None and self.socket.receive(KEEP_UP_S) is not None:
+            while socket.receive(KEEP_UP_S) is not None:
                 continue
-        except WireError:
-            self.socket.close()
-            self.socket = None
+        except WireError:  # closed by the gateway, or by a visit that ended while we read
+            socket.close()
+            if self.socket is socket:
+                self.socket = None
         finally:
             self.reading.release()
 
