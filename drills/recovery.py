@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -40,6 +41,7 @@ def _recovered(folder: Path) -> dict[str, Any] | None:
             return None
         for note in undone:  # the broken thing was a process of this run, or told to one: gone with it
             note.unlink()
+        shutil.rmtree(folder / "volumes", ignore_errors=True)  # accounts of a stage that is gone
         journal = Journal(_whole(folder / "journal.jsonl"))
         journal.write("run.recovered", processes=len(swept), undone=[note.stem for note in undone])
         journal.close()
