@@ -146,7 +146,7 @@ def _let_flow(scene: Scene, say: Callable[[str], None], name: str) -> None:
     """Accounts are made, residents' sessions come up; returns when all of them flow."""
     settings, follower = scene.load_settings, scene.follower
     scene.load.start()  # type: ignore[attr-defined]  # the runner's own LocustLoad
-    say(f"{name}: making {2 * (settings.resident + settings.visitors)} accounts, "
+    say(f"{name}: making {2 * settings.population} accounts, "
         f"starting {settings.resident} resident sessions")  # fmt: skip
     deadline = time.monotonic() + FLOWING_S
     announced = False

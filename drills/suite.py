@@ -108,8 +108,8 @@ def _month_of(rows: list[tuple[str, Verdict | None, str]]) -> str:
 
 def stand_by(arguments: argparse.Namespace, say: Say) -> Exit:
     """Raise a drill's stage and wait for Ctrl-C."""
-    (scenario,) = Catalogue().named(arguments.names)
-    options = options_of(arguments)
     catalogue = Catalogue()
+    (scenario,) = catalogue.named(arguments.names)
+    options = options_of(arguments)
     standing_stage(scenario, catalogue.compose, catalogue.tiers, options, say)
     return Exit.HELD

@@ -83,7 +83,6 @@ class Media:
     client: End
     host: End
     flowing: bool = False
-    first_both_ways_ns: int = 0
 
     def heard_both_ways(self) -> bool:
         """Whether each end has heard the other since the media began."""

@@ -37,7 +37,6 @@ class Visits:
     def __init__(self, on_due: Callable[[int], None] = lambda intended_ns: None) -> None:
         self.on_due = on_due
         self.due: Queue = Queue()  # intended start, monotonic ns
-        self._interval_s = 0.0
         self._generation = 0
 
     def plan(self, per_s: float, first_after_s: float) -> None:

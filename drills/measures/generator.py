@@ -13,7 +13,6 @@ REACTION_MS = 250.0  # a worker that stands still this long makes its sessions a
 AFTERMATH_NS = 3_000_000_000  # for so long: two renewals of three tries each, half a second a try
 CHAIN_NS = 1_000_000_000  # gaps closer together than this add up to one silence
 UNSENT_NS = 250_000_000  # a living session that sends nothing for this long was forgotten by its pump
-SESSIONS_A_WORKER = 1_000_000  # session numbers are worker × this + count (drills/load/session.py)
 
 
 def gaps_touching(record: Record, span: Span) -> list[Event]:

@@ -29,8 +29,3 @@ def state_of(master: MasterHttp, relay_id: str) -> str | None:
     except WireError:
         return None
     return str(found[0]) if found else None
-
-
-def service_of(stage: ProcessStage, relay_id: str) -> str | None:
-    """Which service runs under this id now."""
-    return next((name for name, service in stage.services.items() if service.relay_id == relay_id), None)
