@@ -11,6 +11,7 @@ Works in a process that gevent has patched, on sockets that gevent knows nothing
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import socket
 import struct
@@ -20,17 +21,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import gevent
 from gevent import monkey
 from gevent.queue import Empty, Queue
 
 from drills.load.samples import FRAME, INPUT, Samples
+from drills.load.tick import Tick
 from drills.wavry import packets
 
-TICK_S = 0.001
+TICK_NS = 1_000_000
 OVERDUE_NS = 100_000_000
 GAP_NOTED_NS = 10_000_000  # standing still for longer than this is written down, gap by gap
 READ_BYTES = 2048
+READ_PASSES = 64  # a round ends after so many datagrams of one socket; what is left waits for the next
 SO_MEMINFO = 55  # linux/asm-generic/socket.h; not in Python's socket module
 SK_MEMINFO_DROPS = 8  # index of the drop counter in what SO_MEMINFO returns (linux/sock_diag.h)
 HEADER = packets.HEADER_BYTES
@@ -176,37 +178,40 @@ class Pump:
     # -- the loop -------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Until ``stop``: read, send, sleep a millisecond. The time between two rounds is watched for gaps."""
+        """Until ``stop``: read, send, wait for the next beat. The time between two rounds is watched for gaps."""
         previous = time.monotonic_ns()
-        while self._running:
-            now = time.monotonic_ns()
-            gap = now - previous
-            previous = now
-            if gap > self.gap_ns_max:
-                self.gap_ns_max = gap
-            if gap > GAP_NOTED_NS:
-                self.on_gap(now - gap, now)
-            self._read_all()
-            self._send_due()
-            gevent.sleep(TICK_S)
+        with contextlib.closing(Tick(TICK_NS)) as tick:
+            while self._running:
+                now = time.monotonic_ns()
+                gap = now - previous
+                previous = now
+                if gap > self.gap_ns_max:
+                    self.gap_ns_max = gap
+                if gap > GAP_NOTED_NS:
+                    self.on_gap(now - gap, now)
+                self._read_all()
+                self._send_due()
+                tick.wait()
 
     def stop(self) -> None:
         """Let ``run`` return after this round."""
         self._running = False
 
     def _read_all(self) -> None:
-        for number, _ in self._epoll.poll(0, 512):
-            end = self._ends.get(number)
-            if end is None:
-                continue
-            receive = end.sock.recv
-            try:
-                while True:
-                    self._received(end, receive(READ_BYTES))
-            except BlockingIOError:
-                pass
-            except ConnectionRefusedError:  # ICMP: the relay's port is closed; silence says the same later
-                pass
+        """One datagram of each socket that has any, until none has: to ask an empty socket costs more than to read."""
+        for _ in range(READ_PASSES):
+            ready = self._epoll.poll(0, 512)
+            if not ready:
+                return
+            for number, _ in ready:
+                end = self._ends.get(number)
+                if end is None:
+                    continue
+                try:
+                    datagram = end.sock.recv(READ_BYTES)
+                except (BlockingIOError, ConnectionRefusedError):  # ICMP: the relay's port is closed; silence tells
+                    continue
+                self._received(end, datagram)
 
     def _received(self, end: End, datagram: bytes) -> None:
         now = time.monotonic_ns()
@@ -227,15 +232,14 @@ class Pump:
         due = self._due
         while due:
             now = time.monotonic_ns()
-            intended, _, end = due[0]
+            intended, tie, end = due[0]
             if intended > now:
                 return
-            heapq.heappop(due)
             media = end.media
             if media is None or not media.flowing:
+                heapq.heappop(due)
                 continue
-            self._tie += 1
-            heapq.heappush(due, (intended + end.interval_ns, self._tie, end))
+            heapq.heapreplace(due, (intended + end.interval_ns, tie, end))
             self._send_media(end, media, intended, now)
 
     def _send_media(self, end: End, media: Media, intended: int, now: int) -> None:

@@ -116,5 +116,8 @@ def _write(path: Path, columns: dict[str, Any]) -> None:
     arrays = {name: numpy.frombuffer(column, dtype=numpy.int64).astype(narrow.get(name, numpy.int64), copy=False)
               for name, column in columns.items()}  # fmt: skip
     unfinished = path.with_suffix(".unfinished")
-    pyarrow.parquet.write_table(pyarrow.table(arrays), unfinished, compression="zstd")
+    pyarrow.parquet.write_table(
+        pyarrow.table(arrays), unfinished, compression="lz4", use_dictionary=list(narrow),
+        column_encoding={name: "DELTA_BINARY_PACKED" for name in arrays if name not in narrow},
+    )  # fmt: skip
     unfinished.rename(path)

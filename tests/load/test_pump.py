@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
+import gevent
 import pytest
 
 from drills.load import pump as pump_module
@@ -209,3 +210,29 @@ def test_what_the_kernel_does_not_take_counts_as_not_sent(flow: Flow) -> None:
     flow.pass_ms(1)
     assert flow.column("sent_ns", INPUT) == [0]
     assert flow.pump.skipped == 1
+
+
+def test_a_burst_for_one_end_is_read_to_its_end(flow: Flow) -> None:
+    """What a relay held back and then lets go arrives at once."""
+    flow.pass_ms(1)
+    for number in range(40):
+        datagram = packets.forward(SESSION, number, pump_module._BODY.pack(number, 0, -1)[8:])
+        flow.pump._send(flow.media.client, datagram, flow.media.client.relay)
+    flow.pump._read_all()
+    assert flow.column("copies", INPUT)[0] == 41
+
+
+def test_the_loop_runs_until_it_is_told_to_stop() -> None:
+    """On the real clock: packets flow both ways while somebody else waits for them."""
+    flow = Flow(FakeTime())
+    try:
+        flow.pump.start(flow.media, inputs_per_s=1000, frames_per_s=1000)
+        loop = gevent.spawn(flow.pump.run)
+        with gevent.Timeout(10):
+            while not flow.media.heard_both_ways():
+                gevent.sleep(0)
+            flow.pump.stop()
+            loop.join()
+        assert loop.successful()
+    finally:
+        flow.close()
