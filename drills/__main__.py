@@ -20,7 +20,7 @@ PYTHON_MIN = (3, 11)
 SEED_MAX = 2**32 - 1  # what every random generator of ours takes
 PACES = ("real", "fast")
 TARGETS = ("reference", "wavry")
-STAGES = ("processes",)
+STAGES = ("containers", "processes")
 SUITES = ("monthly", "prerelease", "daily")  # as in drills.scenario.models, which must not be imported here
 TIERS = ("dev", "stage", "prod")
 
@@ -103,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
 def add_run_options(one: argparse.ArgumentParser) -> None:
     """What `run` and `stand` take (design §6)."""
     one.add_argument("--target", choices=TARGETS, default="reference")
-    one.add_argument("--stage", choices=STAGES, default="processes")
+    one.add_argument("--stage", choices=STAGES, default=None, help="containers where an engine can, when left out")
     one.add_argument("--tier", choices=TIERS, default="stage")
     one.add_argument("--pace", choices=PACES, default="real")
     one.add_argument("--seed", type=_seed, default=1)

@@ -77,7 +77,7 @@ def report(options: argparse.Namespace) -> Exit:
 def recover(options: argparse.Namespace) -> Exit:
     """Remove what killed runs have left."""
     from drills.options import Options
-    from drills.recovery import recover_all
+    from drills.recovery import recover_all, words_of
 
     found = recover_all(options.out or Options().out)
     if options.json:
@@ -85,8 +85,8 @@ def recover(options: argparse.Namespace) -> Exit:
     elif not found:
         print("nothing to recover: no killed run has left anything")
     for row in [] if options.json else found:
-        print(f"{row['run']}: ended {row['processes']} processes, undone: {', '.join(row['undone']) or 'nothing'}")
-    return Exit.HELD
+        print(words_of(row))
+    return Exit.CANNOT_RUN if any(row["problem"] for row in found) else Exit.HELD
 
 
 def doctor(options: argparse.Namespace) -> Exit:

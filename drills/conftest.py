@@ -11,7 +11,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of design §6, under one heading."""
     group = parser.getgroup("drills")
     group.addoption("--target", choices=("reference", "wavry"), default="reference")
-    group.addoption("--stage", choices=("processes",), default="processes")
+    group.addoption("--stage", choices=("containers", "processes"), default=None)
     group.addoption("--tier", choices=("dev", "stage", "prod"), default="stage")
     group.addoption("--pace", choices=("real", "fast"), default="real")
     group.addoption("--seed", type=int, default=1)

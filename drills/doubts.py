@@ -26,6 +26,9 @@ WAITED_MS_MAX = 250.0
 # up to some 90 ms there on two busy CPUs, delay nothing; this much is a stall.
 STALLED_MS_MAX, STALL_S = 120.0, 0.3
 BUSY_SHARE_MAX, SATURATED_S = 0.97, 2  # all CPUs busy for two seconds on end: queues of work grow, whoever is to blame
+# and have to be worked off: visits come open-loop, so what waited when a window began (at most as long as a set-up may
+# take, SETUP_S in drills/load/session.py) delays those that come in it. Seen: a window after the one that was saturated.
+BACKLOG_NS = 5_000_000_000
 CLOCK_STEP_NS = 50_000_000  # the wall clock against the monotonic one, from one second to the next
 SKIPPED_RATIO_MAX = 0.001
 WITNESS_NS = 2_500_000_000  # witnesses speak once a second; after this long without a word nobody was watching
@@ -186,13 +189,13 @@ def _saturated(record: Record, window: str, span: Span) -> list[Doubt]:
 
     It says nothing about packets: the relays' own waiting is measured directly.
     """
-    around = Span(span.from_ns - 1_000_000_000, span.to_ns + 1_000_000_000)
+    around = Span(span.from_ns - BACKLOG_NS, span.to_ns + 1_000_000_000)
     full = [event.get("busy_share", 0.0) >= BUSY_SHARE_MAX for event in record.named("machine.second")
             if event.ns in around]  # fmt: skip
     longest = max((len(list(run)) for is_full, run in groupby(full) if is_full), default=0)
     if longest < SATURATED_S:
         return []
-    words = f"every CPU of the machine was busy for {longest} s"
+    words = f"every CPU of the machine was busy for {longest} s, in the window or just before it"
     return [Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, SETUP_CLAIMS | {"relay_back_s"})]
 
 

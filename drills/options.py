@@ -17,6 +17,7 @@ class Options:
 
     target: str = "reference"
     stage: str = "processes"
+    stage_why: str = ""  # asked for, or why this one
     tier: str = "stage"
     pace: str = "real"
     seed: int = 1

@@ -16,21 +16,22 @@ from drills.load.settings import LoadSettings
 from drills.record import now_text
 from drills.scenario.models import Scenario
 from drills.scenario.tiers import Tiers
-from drills.stage.processes import REPOSITORY, ProcessStage
+from drills.stage.base import Stage
+from drills.stage.children import REPOSITORY
 
 if TYPE_CHECKING:
     from drills.options import Options
 
 
 def write_provenance(
-    scenario: Scenario, stage: ProcessStage, tiers: Tiers, options: Options, settings: LoadSettings, folder: Path
+    scenario: Scenario, stage: Stage, tiers: Tiers, options: Options, settings: LoadSettings, folder: Path
 ) -> None:  # fmt: skip
     """provenance.json in the run's folder; no secret is in it."""
     limits = {f"{service.name}.{key}": value for service in stage.services.values()
               for key, value in service.environment.items() if "LIMIT" in key or "MAX" in key}  # fmt: skip
     facts = {
         "drill": scenario.name, "run": folder.name, "started_at": now_text(), "command": options.command,
-        "target": options.target, "stage": stage.name, "tier": options.tier, "pace": options.pace,
+        "target": options.target, "stage": stage.name, "stage_why": options.stage_why, "tier": options.tier, "pace": options.pace,
         "seed": options.seed, "defects": list(options.defects), "suite": options.suite,
         "heartbeat_s": stage.heartbeat_s, "drills_version": __version__, "commit": _commit(),
         "programs": stage.versions(),
@@ -43,7 +44,7 @@ def write_provenance(
         "load": {"resident": settings.resident, "visitors": settings.visitors, "workers": settings.workers,
                  "evidence_factor": tiers.evidence[options.tier],
                  "resident_length_s": settings.resident_length_s, "visit_length_s": settings.visit_length_s},
-        "network": "none (loopback)", "direct_path": scenario.load.direct_path,
+        "network": str(stage.block.network), "direct_path": scenario.load.direct_path,
     }  # fmt: skip
     (folder / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 

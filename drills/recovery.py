@@ -9,7 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from drills.errors import CannotRun
 from drills.record import Journal
+from drills.stage import leftovers
 from drills.stage.children import sweep
 
 
@@ -25,9 +27,10 @@ def recover_all(out: Path) -> list[dict[str, Any]]:
 
 
 def _recovered(folder: Path) -> dict[str, Any] | None:
-    """Mend one run if it is dead (its lock is free): end its processes, clear its undo records.
+    """Mend one run if it is dead (its lock is free): end its processes, remove its containers, clear its undo records.
 
-    A run of another user is left to that user; raises CannotRun where a process will not end.
+    A run of another user is left to that user, and where the engine does not answer the row says so; raises CannotRun
+    where a process will not end.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -37,15 +40,34 @@ def _recovered(folder: Path) -> dict[str, Any] | None:
             return None  # alive, somebody else's, or removed meanwhile
         swept = sweep(folder)
         undone = sorted((folder / "undo").glob("*.json"))
-        if not swept and not undone:
+        noted = leftovers.noted(folder)
+        if not swept and not undone and not noted:
             return None
+        removed: list[str] = []
+        try:
+            removed = leftovers.sweep(folder) if noted else []
+        except CannotRun as error:
+            return _row(folder, swept, removed, [], f"{error}")
         for note in undone:  # the broken thing was a process of this run, or told to one: gone with it
             note.unlink()
         shutil.rmtree(folder / "volumes", ignore_errors=True)  # accounts of a stage that is gone
         journal = Journal(_whole(folder / "journal.jsonl"))
-        journal.write("run.recovered", processes=len(swept), undone=[note.stem for note in undone])
+        row = _row(folder, swept, removed, [note.stem for note in undone], "")
+        journal.write("run.recovered", processes=len(swept), removed=removed, undone=row["undone"])
         journal.close()
-        return {"run": str(folder), "processes": len(swept), "undone": [note.stem for note in undone]}
+        return row
+
+
+def _row(folder: Path, swept: list[int], removed: list[str], undone: list[str], problem: str) -> dict[str, Any]:
+    return {"run": str(folder), "processes": len(swept), "removed": removed, "undone": undone, "problem": problem}
+
+
+def words_of(row: dict[str, Any]) -> str:
+    """One row of ``recover_all`` as a line."""
+    if row["problem"]:
+        return f"{row['run']}: not recovered: {row['problem']}"
+    removed = f"removed {len(row['removed'])} things from the engine, " if row["removed"] else ""
+    return f"{row['run']}: ended {row['processes']} processes, {removed}undone: {', '.join(row['undone']) or 'nothing'}"
 
 
 def _whole(journal: Path) -> Path:

@@ -28,10 +28,10 @@ from drills.scenario.models import Scenario
 from drills.scenario.tiers import Tiers
 from drills.scene import Scene
 from drills.signals import Signals
-from drills.stage import addresses
+from drills.stage import choice, leftovers
+from drills.stage.base import Stage
 from drills.stage.children import sweep
 from drills.stage.compose import Compose
-from drills.stage.processes import ProcessStage, Target
 from drills.wavry.errors import WireError
 from drills.way_out import Closing
 
@@ -108,19 +108,18 @@ def _rehearse(
     with closing, closing:
         stack.callback(_clear_undo, folder)  # once the stage is gone, nothing is broken any more
         stack.callback(sweep, folder)  # last of all: whatever carries this run's mark and was never noted
-        block = stack.enter_context(addresses.claimed())
-        stage = ProcessStage(
-            compose, scenario.services, Target.named(options.target), folder, block, divisor=options.divisor,
-            defects=options.defects,
-        )  # fmt: skip
+        stage = stack.enter_context(choice.stage_of(options, compose, scenario.services, folder, signals, say))
         settings = load_settings(scenario, stage, tiers.evidence[options.tier], options.seed, folder)
+        stage.plan_load(settings)
+        (folder / "samples").mkdir(exist_ok=True)
         write_provenance(scenario, stage, tiers, options, settings, folder)
         journal.write("run.started", drill=scenario.name, run=folder.name, target=options.target, tier=options.tier)
         follower = stack.enter_context(Follower(folder / "journal.jsonl"))
-        load = stack.enter_context(LocustLoad(settings, folder, stage.children).standing())
-        say(f"{scenario.name}: raising the stage ({options.target}, processes on {block.prefix}.0.0)")
+        say(f"{scenario.name}: raising the stage ({options.target}, {stage.name} on {stage.block.network})")
+        stack.callback(_note_lowered, stage, journal)
         stack.enter_context(stage.standing())
         _note_services(stage, journal)
+        load = stack.enter_context(LocustLoad(settings, stage).connected())
         stack.enter_context(watched(stage, journal))
         scene = Scene(stage, load, settings, journal, folder, stage.heartbeat_s, signals, follower)
         _let_flow(scene, say, scenario.name)
@@ -129,10 +128,16 @@ def _rehearse(
         say(f"{scenario.name}: lowering the stage")
 
 
-def _note_services(stage: ProcessStage, journal: Journal) -> None:
-    """Write down what stands there: processes, addresses, the proxy's version, the relays' ids."""
+def _note_lowered(stage: Stage, journal: Journal) -> None:
+    journal.write("stage.lowered", took_s=round(stage.lowered_s, 3))
+
+
+def _note_services(stage: Stage, journal: Journal) -> None:
+    """Write down what stands there: processes, addresses, the proxy's version, the relays' ids, how long it took."""
+    ready_s = {name: round(seconds, 3) for name, seconds in stage.ready_s.items()}
+    journal.write("stage.raised", stage=stage.name, took_s=round(stage.raised_s, 3), services_ready_s=ready_s)
     for service in stage.services.values():
-        pid = service.child.pid if service.child else None
+        pid = service.running.pid if service.running else None
         journal.write("service.ready", service=service.name, pid=pid, address=service.address)
     journal.write("toxiproxy.version", version=stage.toxiproxy.version())
     try:
@@ -145,7 +150,7 @@ def _note_services(stage: ProcessStage, journal: Journal) -> None:
 def _let_flow(scene: Scene, say: Callable[[str], None], name: str) -> None:
     """Accounts are made, residents' sessions come up; returns when all of them flow."""
     settings, follower = scene.load_settings, scene.follower
-    scene.load.start()  # type: ignore[attr-defined]  # the runner's own LocustLoad
+    scene.load.start()
     say(f"{name}: making {2 * settings.population} accounts, "
         f"starting {settings.resident} resident sessions")  # fmt: skip
     deadline = time.monotonic() + FLOWING_S
@@ -157,7 +162,7 @@ def _let_flow(scene: Scene, say: Callable[[str], None], name: str) -> None:
         if time.monotonic() > deadline:
             seen = f"{len(follower.established)} of {settings.resident} sessions flow; last: {follower.errors[-1:]}"
             raise CannotRun(f"the load did not come up within {FLOWING_S:g} s: {seen}")
-        scene.load.check_alive()  # type: ignore[attr-defined]
+        scene.load.check_alive()
         follower.check_alive()
         scene.pause(0.05)
     scene.pause(WARM_S)
@@ -184,10 +189,12 @@ def _windows(scene: Scene, scenario: Scenario, tiers: Tiers, options: Options, s
                 story.told(scene, scenario, say)
         finally:
             scene.journal.write("window.closed", window=window)
-        scene.load.check_alive()  # type: ignore[attr-defined]
+        scene.load.check_alive()
     scene.load.visits(0.0)
 
 
 def _clear_undo(folder: Path) -> None:
+    if leftovers.noted(folder):  # the engine would not let the stage go
+        return
     for note in (folder / "undo").glob("*.json"):
         note.unlink()

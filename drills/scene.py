@@ -22,7 +22,7 @@ from drills.signals import Signals
 
 if TYPE_CHECKING:
     from drills.load.control import Load
-    from drills.stage.processes import ProcessStage
+    from drills.stage.base import Stage
 
 SLICE_S = 0.1  # how long we sleep at most before we look whether the load still lives
 
@@ -35,7 +35,7 @@ class StoryStopped(Exception):
 class Scene:
     """The hands and eyes of a running drill."""
 
-    stage: ProcessStage
+    stage: Stage
     load: Load
     load_settings: LoadSettings
     journal: Journal
@@ -51,10 +51,12 @@ class Scene:
         return time.monotonic_ns()
 
     def pause(self, seconds: float) -> None:
-        """Let time pass; a signal ends it at once."""
+        """Let time pass; a signal ends it at once, and so does a stage that has lost its ground (CannotRun)."""
         until = time.monotonic() + seconds
+        self.stage.check_alive()
         while (left := until - time.monotonic()) > 0:
             time.sleep(min(SLICE_S, left))
+            self.stage.check_alive()
 
     @property
     def reregistered(self) -> set[str]:

@@ -11,15 +11,16 @@ from dataclasses import replace
 from drills.errors import Interrupted
 from drills.load.control import hand_environment
 from drills.load.planning import load_settings
+from drills.load.settings import WEB_PORT, LoadSettings
 from drills.options import Options
 from drills.run import locked, run_folder
 from drills.scenario.models import Scenario
 from drills.scenario.tiers import Tiers
 from drills.signals import Signals
-from drills.stage import addresses
+from drills.stage import choice
+from drills.stage.base import Stage
 from drills.stage.children import sweep
 from drills.stage.compose import Compose
-from drills.stage.processes import ProcessStage, Target
 from drills.way_out import Closing
 
 
@@ -33,17 +34,25 @@ def standing_stage(
     closing = Closing(stack, signals, lambda error: say(f"while lowering: {error}"))
     with signals.caught(), locked(folder), contextlib.suppress(Interrupted), closing, closing:
         stack.callback(sweep, folder)
-        block = stack.enter_context(addresses.claimed())
-        stage = ProcessStage(compose, scenario.services, Target.named(options.target), folder, block,
-                             divisor=options.divisor, defects=options.defects)  # fmt: skip
+        stage = stack.enter_context(choice.stage_of(options, compose, scenario.services, folder, signals, say))
+        settings = replace(load_settings(scenario, stage, tiers.evidence[options.tier], options.seed, None), workers=1)
+        stage.plan_load(settings)
         stack.enter_context(stage.standing())
-        planned = load_settings(scenario, stage, tiers.evidence[options.tier], options.seed, folder)
-        settings = replace(planned, run_folder=None, workers=1)
         for name, service in stage.services.items():
-            say(f"{name:<10} {stage.http(name)}  log {folder / 'logs' / name}.log" if service.child else name)
-        say("to load it by hand, under Locust's web UI on http://127.0.0.1:8089:")
-        print(f"{hand_environment(settings)} {sys.executable} -m locust -f drills/load/locustfile.py "
-              f"--web-host 127.0.0.1 -u {settings.population} -r 50", flush=True)  # fmt: skip
+            say(f"{name:<10} {stage.http(name)}  {service.running}  log {folder / 'logs' / name}.log")
+        _say_how_to_load(stage, settings, say)
         say("Ctrl-C lowers the stage")
         while True:
+            stage.check_alive()
             time.sleep(1.0)
+
+
+def _say_how_to_load(stage: Stage, settings: LoadSettings, say: Callable[[str], None]) -> None:
+    """The load by hand: containers have one ready, for processes it is a command line."""
+    if stage.load:
+        say(f"to load it by hand: Locust's web UI on http://{settings.control_host}:{WEB_PORT}, "
+            f"{settings.population} users")  # fmt: skip
+        return
+    say("to load it by hand, under Locust's web UI on http://127.0.0.1:8089:")
+    print(f"{hand_environment(settings)} {sys.executable} -m locust -f drills/load/locustfile.py "
+          f"--web-host 127.0.0.1 -u {settings.population} -r 50", flush=True)  # fmt: skip

@@ -39,6 +39,15 @@ def _words(step: Action) -> str:
     return ", ".join(f"{key} {value}" for key, value in step.arguments)
 
 
+def faults_of(steps: tuple[Step, ...]) -> list[str]:
+    """The names of all faults in a story, each once."""
+    found: dict[str, None] = {}
+    for step in steps:
+        if not isinstance(step, Action):
+            found.update(dict.fromkeys([step.fault, *faults_of(step.steps)]))
+    return [*found]
+
+
 def least_length_s(steps: tuple[Step, ...], heartbeat_s: float) -> float:
     """How long the story lasts at the very least: what its steps say outright, without what they wait for."""
     total = 0.0

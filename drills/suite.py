@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from drills.catalogue import CONTROL, Catalogue
 from drills.errors import BadInput, CannotRun, Exit, combined
+from drills.faults.table import FAULTS
 from drills.judging import judge_folder
 from drills.options import Options
 from drills.record import Journal
-from drills.recovery import recover_all
+from drills.recovery import recover_all, words_of
 from drills.reference.defects import REGISTRY
 from drills.report.month import write_month
 from drills.report.terminal import table_of, verdict_lines
 from drills.run import run_drill
 from drills.scenario.models import Scenario
 from drills.signals import Signals
-from drills.stage.processes import Target, toxiproxy_program
+from drills.stage.choice import chosen
 from drills.standing import standing_stage
+from drills.story import faults_of
 from drills.verdict import Outcome, Verdict
 from drills.wavry.errors import WireError
 
@@ -32,14 +35,27 @@ def options_of(arguments: argparse.Namespace) -> Options:
     if unknown:
         raise BadInput(f"--defect: found {', '.join(unknown)}, expected one of {', '.join(REGISTRY)}")
     options = Options(
-        target=arguments.target, stage=arguments.stage, tier=arguments.tier, pace=arguments.pace, seed=arguments.seed,
+        target=arguments.target, tier=arguments.tier, pace=arguments.pace, seed=arguments.seed,
         defects=tuple(arguments.defect), out=(arguments.out or Options().out).absolute(),
         command=arguments.command_line, suite=getattr(arguments, "suite", None) or "",
     )  # fmt: skip
     options.check()
-    Target.named(options.target)
-    toxiproxy_program()
-    return options
+    stage, why = chosen(arguments.stage or "", options.target)
+    return replace(options, stage=stage, stage_why=why)
+
+
+def check_stage(scenarios: list[Scenario], options: Options) -> None:
+    """Raises BadInput where a drill asks for more than the stage offers, CannotRun where nobody asked for that stage."""
+    lacking = [
+        f"{scenario.path}: fault: found {fault}, expected a fault that a stage of {options.stage} offers"
+        for scenario in scenarios
+        for fault in faults_of(scenario.fault)
+        if options.stage not in FAULTS[fault].stages
+    ]
+    if lacking and options.stage_why != "asked for":
+        raise CannotRun(f"{'; '.join(lacking)} ({options.stage_why})")
+    if lacking:
+        raise BadInput(*lacking)
 
 
 def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
@@ -50,8 +66,10 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
         raise BadInput(f"command line: found {found} drill names and --suite, expected one of them")
     scenarios = catalogue.suite(arguments.suite) if arguments.suite else catalogue.named(arguments.names)
     options = options_of(arguments)
+    check_stage(scenarios, options)
+    say(f"stage: {options.stage} ({options.stage_why})")
     for row in recover_all(options.out):
-        say(f"recovered {row['run']}: a run was killed and had left {row['processes']} processes")
+        say(words_of(row))
     rows: list[tuple[str, Verdict | None, str]] = []
     signals = Signals()
     with signals.caught():
@@ -111,5 +129,7 @@ def stand_by(arguments: argparse.Namespace, say: Say) -> Exit:
     catalogue = Catalogue()
     (scenario,) = catalogue.named(arguments.names)
     options = options_of(arguments)
+    check_stage([scenario], options)
+    say(f"stage: {options.stage} ({options.stage_why})")
     standing_stage(scenario, catalogue.compose, catalogue.tiers, options, say)
     return Exit.HELD

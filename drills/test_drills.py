@@ -18,7 +18,7 @@ from drills.recovery import recover_all
 from drills.report.terminal import verdict_lines
 from drills.run import run_drill
 from drills.signals import Signals
-from drills.suite import options_of
+from drills.suite import check_stage, options_of
 from drills.verdict import Outcome, Verdict
 
 
@@ -30,6 +30,7 @@ def verdict(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) 
     names = ("target", "stage", "tier", "pace", "seed", "defect", "out")
     words = {name: request.config.getoption(f"--{name}") for name in names}
     options = options_of(argparse.Namespace(**words, command_line=shlex.join(["pytest", *sys.argv[1:]])))
+    check_stage([scenario], options)
     recover_all(options.out)
     signals = Signals()
 
@@ -37,6 +38,7 @@ def verdict(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) 
         with capsys.disabled():
             print(text, flush=True)
 
+    say(f"stage: {options.stage} ({options.stage_why})")
     with signals.caught():
         folder = run_drill(scenario, catalogue.compose, catalogue.tiers, options, say, signals)
     if signals.interrupted:

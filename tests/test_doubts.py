@@ -330,6 +330,19 @@ def test_a_machine_without_a_cpu_left_makes_failed_setups_inconclusive(seconds: 
     assert judged(builder, SETUPS).verdict is expected
 
 
+@pytest.mark.parametrize(("before_s", "expected"), [(4.5, Outcome.INCONCLUSIVE), (9.0, Outcome.BROKEN)])
+def test_what_waited_when_the_window_began_is_worked_off_in_it(before_s: float, expected: Outcome) -> None:
+    """A machine that was full until just before the window leaves a queue of logins behind, and nobody to blame."""
+    builder = sound(0)
+    for number in range(200):
+        builder.setup(11.0 + number / 20, number + 1, ok=number >= 20)
+    for event in builder.events:
+        if event.name == "machine.second":
+            full = ns(10.0 - before_s) <= event.ns < ns(12.5 - before_s)
+            event.fields["busy_share"] = 0.99 if full else 0.7
+    assert judged(builder, SETUPS).verdict is expected
+
+
 def test_a_machine_without_a_cpu_left_excuses_no_silence() -> None:
     """Whether a relay was kept waiting is measured at the relay."""
     builder = frozen(1.0)

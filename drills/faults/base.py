@@ -79,6 +79,7 @@ class Fault:
     injected: Callable[[Scene, str, Any], AbstractContextManager[Receipt]]
     lasting: bool  # False: it is over as soon as it is done (restart), and has neither length nor steps
     does: str  # one sentence for the handbook
+    stages: frozenset[str] = frozenset({"processes", "containers"})  # which stages offer it
 
 
 class _Mending:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drills.stage.processes import ProcessStage
+    from drills.stage.base import Stage
 
 PATIENCE_S = 1.0
 
@@ -28,7 +28,7 @@ class Canary:
         return f"{self.outcome} after {self.ms:.1f} ms"
 
 
-def through(stage: ProcessStage, proxy: str, patience_s: float = PATIENCE_S) -> Canary:
+def through(stage: Stage, proxy: str, patience_s: float = PATIENCE_S) -> Canary:
     """One request through a proxy."""
     import http.client
 
@@ -49,7 +49,7 @@ def through(stage: ProcessStage, proxy: str, patience_s: float = PATIENCE_S) -> 
     return Canary(outcome, (time.monotonic() - began) * 1000.0)
 
 
-def round_trip_ms(stage: ProcessStage, proxy: str, tries: int, patience_s: float) -> float | None:
+def round_trip_ms(stage: Stage, proxy: str, tries: int, patience_s: float) -> float | None:
     """The median of several requests through a proxy, None where one was not answered."""
     flown: list[float] = []
     while len(flown) < tries:

@@ -1,8 +1,7 @@
-"""pause / resume: the service's process is stopped by SIGSTOP; its kernel still accepts what is sent to it."""
+"""pause / resume: the service stands still (SIGSTOP, or the container's freezer); its kernel still accepts what is sent."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,12 +15,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Receipt]:
-    child = scene.stage.services[service].child
-    assert child is not None  # every service of a raised stage has a process
+    running = scene.stage.services[service].running
     with carried_out(
-        scene, Receipt("pause", service, f"{service} paused by SIGSTOP", detail={"pid": child.pid}),
-        inject=lambda: child.signal(signal.SIGSTOP),
-        heal=lambda: child.signal(signal.SIGCONT),
+        scene, Receipt("pause", service, f"{service} paused", detail={"pid": running.pid if running else None}),
+        inject=lambda: scene.stage.pause(service),
+        heal=lambda: scene.stage.resume(service),
         proven_on=lambda: eventually(scene, 1.0, lambda: state_is(scene, service, stopped=True)),
         proven_off=lambda: eventually(scene, 1.0, lambda: state_is(scene, service, stopped=False)),
     ) as receipt:  # fmt: skip

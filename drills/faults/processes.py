@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 def gone(scene: Scene, service: str) -> Proof:
     """Whether the service's process has ended, with its exit code."""
-    child = scene.stage.services[service].child
-    code = child.process.poll() if child else None
-    return Proof(code is not None, f"pid {child.pid if child else '?'} " + (f"ended with {code}" if code is not None
-                                                                           else "is alive"))  # fmt: skip
+    running = scene.stage.services[service].running
+    code = running.exit_code() if running else None
+    return Proof(code is not None, f"{running} " + (f"ended with {code}" if code is not None else "is alive"))
 
 
 def running_again(scene: Scene, service: str, receipt: Receipt) -> Proof:
@@ -28,25 +27,25 @@ def running_again(scene: Scene, service: str, receipt: Receipt) -> Proof:
         scene.stage.await_ready(service)
     except CannotRun as error:
         return Proof(False, str(error))
-    child = scene.stage.services[service].child
+    running = scene.stage.services[service].running
     receipt.detail["ready_s"] = round((scene.now_ns() - began) / 1e9, 3)
-    return Proof(True, f"pid {child.pid if child else '?'} ready after {receipt.detail['ready_s']} s")
+    return Proof(True, f"{running} ready after {receipt.detail['ready_s']} s")
 
 
 def state_is(scene: Scene, service: str, stopped: bool) -> Proof:
-    """Whether the kernel says that the process is stopped (T) or not."""
-    from drills.stage.children import process_state
-
-    child = scene.stage.services[service].child
-    state = process_state(child.pid) if child else ""
-    return Proof((state == "T") == stopped and state not in ("", "Z"), f"process state {state or 'gone'}")
+    """Whether the service stands still, or lives and does not."""
+    running = scene.stage.services[service].running
+    if running is None or running.exit_code() is not None:
+        return Proof(False, f"{running} is gone")
+    still, witness = running.standing_still()
+    return Proof(still == stopped, witness)
 
 
 def start_noted(scene: Scene, service: str) -> None:
     """Start the service and write down when."""
     scene.stage.start(service)
-    child = scene.stage.services[service].child
-    scene.journal.write("service.started", service=service, pid=child.pid if child else None)
+    running = scene.stage.services[service].running
+    scene.journal.write("service.started", service=service, pid=running.pid if running else None)
 
 
 def taken_down(

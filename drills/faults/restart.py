@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Receipt]:
-    from drills.stage.children import process_state
-
-    before = scene.stage.services[service].child
+    before = scene.stage.services[service].running
     receipt = Receipt("restart", service, f"{service} restarted", detail={"pid_before": before.pid if before else None})
 
     def running() -> Proof:
-        child = scene.stage.services[service].child
-        alive = child is not None and child is not before and process_state(child.pid) not in ("", "Z")
-        return Proof(alive, f"pid {child.pid if child else '?'} runs in place of {receipt.detail['pid_before']}")
+        now = scene.stage.services[service].running
+        alive = now is not None and now is not before and now.exit_code() is None
+        return Proof(alive, f"{now} runs in place of {before}")
 
     with carried_out(
         scene, receipt,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drills.faults import black_hole, down, drain, kill, latency, pause, restart, stop
+from drills.faults import black_hole, crash, down, drain, kill, latency, pause, restart, stop
 from drills.faults.base import Fault
 
 FAULTS: dict[str, Fault] = {
@@ -11,6 +11,7 @@ FAULTS: dict[str, Fault] = {
         drain.FAULT,
         stop.FAULT,
         kill.FAULT,
+        crash.FAULT,
         restart.FAULT,
         pause.FAULT,
         latency.FAULT,

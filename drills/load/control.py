@@ -1,6 +1,7 @@
-"""The runner's side of the load: starts Locust's own master and worker processes and tells them what the drill needs.
+"""The runner's side of the load: tells Locust's own master what the drill needs, and hears what it answers.
 
-No Locust in here (importing it patches the process): commands and answers are lines of JSON over pipes.
+No Locust in here (importing it patches the process): commands and answers are lines of JSON over one connection to the
+Locust master, wherever it runs. The stage starts and ends the processes.
 """
 
 from __future__ import annotations
@@ -8,25 +9,27 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
-import subprocess
-import sys
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Protocol
 
 from drills.errors import CannotRun
-from drills.load.settings import VARIABLE, LoadSettings
-from drills.stage.processes import Child, spawn
+from drills.load.settings import COMMAND_PORT, VARIABLE, LoadSettings
+from drills.stage.base import Stage
 
 READY_S = 30.0
 FINISH_S = 20.0
-QUIT_S = 3.0
+TELL_S = 5.0
+CONNECT_EVERY_S = 0.05
 
 
 class Load(Protocol):
     """What the story needs of the traffic."""
+
+    def start(self) -> None:
+        """Wait for the workers, then let everybody in."""
 
     def visits(self, per_s: float) -> None:
         """From now on so many visits a second."""
@@ -34,63 +37,59 @@ class Load(Protocol):
     def leave(self, relay_ids: list[str]) -> None:
         """Tell the sessions on these relays to take another lease; an empty list takes that back."""
 
+    def check_alive(self) -> None:
+        """Raises CannotRun where a process of the load has ended by itself."""
+
 
 class LocustLoad:
-    """Locust's master and workers as child processes of the runner."""
+    """Locust's master and workers, which the stage runs."""
 
-    def __init__(self, settings: LoadSettings, folder: Path, children: list[Child]) -> None:
-        self.settings = settings
-        self.folder = folder
-        self.children = children
+    def __init__(self, settings: LoadSettings, stage: Stage) -> None:
+        self.settings, self.stage = settings, stage
         self._said: queue.Queue[dict[str, Any]] = queue.Queue()
-        self._master: subprocess.Popen[bytes] | None = None
+        self._connection: socket.socket | None = None
 
     @contextlib.contextmanager
-    def standing(self) -> Iterator[LocustLoad]:
-        """Start the processes; on the way out they are asked to go, then made to."""
-        (self.folder / "samples").mkdir(exist_ok=True)
-        environment = {VARIABLE: self.settings.to_json()}
-        started: list[Child] = []
-        try:
-            command = [sys.executable, "-m", "drills.load.master"]
-            master = spawn("locust-master", command, environment, self.folder, pipes=True)
-            started.append(master)
-            self._master = master.process
-            threading.Thread(target=self._listen, args=(master.process,), daemon=True).start()
-            for index in range(self.settings.workers):
-                command = [sys.executable, "-m", "drills.load.worker", str(index)]
-                started.append(spawn(f"locust-worker-{index}", command, environment, self.folder))
-            self.children += started
-            yield self
-        finally:
-            self._quit(started)
+    def connected(self) -> Iterator[LocustLoad]:
+        """A connection to the Locust master; its end tells the load that the runner is gone."""
+        deadline = time.monotonic() + READY_S
+        address = (self.settings.control_host, COMMAND_PORT)
+        while self._connection is None:
+            self.check_alive()
+            try:
+                self._connection = socket.create_connection(address, timeout=1.0)
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise CannotRun(f"the Locust master does not listen at {address[0]}:{address[1]} after "
+                                    f"{READY_S:g} s: {error.strerror}; see {self._log()}") from None  # fmt: skip
+                time.sleep(CONNECT_EVERY_S)
+        with self._connection as connection:
+            connection.settimeout(TELL_S)
+            threading.Thread(target=self._listen, args=(connection.dup(),), daemon=True).start()
+            try:
+                yield self
+            finally:
+                with contextlib.suppress(CannotRun):
+                    self._tell(do="quit")
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)  # ends the listening thread too
 
-    def _quit(self, started: list[Child]) -> None:
-        with contextlib.suppress(CannotRun):
-            self._tell(do="quit")
-        if self._master and self._master.stdin:
-            with contextlib.suppress(OSError):
-                self._master.stdin.close()
-        with contextlib.ExitStack() as stack:  # one that does not go keeps none of the others
-            if self._master and self._master.stdout:
-                stack.callback(self._master.stdout.close)
-            for child in reversed(started):
-                stack.callback(child.end, grace_s=QUIT_S if child.name == "locust-master" else 0.5)
+    def _log(self) -> str:
+        return str(self.stage.load[0].log) if self.stage.load else "its log"
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout
-        with contextlib.suppress(ValueError, OSError):  # the pipe is closed under us on the way out
-            for line in process.stdout:
+    def _listen(self, connection: socket.socket) -> None:
+        connection.settimeout(None)
+        with contextlib.suppress(OSError, ValueError), connection, connection.makefile("rb") as lines:
+            for line in lines:
                 with contextlib.suppress(ValueError):
                     self._said.put(json.loads(line))
 
     def _tell(self, **command: Any) -> None:
-        assert self._master and self._master.stdin
+        assert self._connection
         try:
-            self._master.stdin.write((json.dumps(command) + "\n").encode())
-            self._master.stdin.flush()
-        except (OSError, ValueError):
-            raise CannotRun(f"the load generator is gone; see {self.folder / 'logs' / 'locust-master.log'}") from None
+            self._connection.sendall((json.dumps(command) + "\n").encode())
+        except OSError:
+            raise CannotRun(f"the load generator is gone; see {self._log()}") from None
 
     def await_said(self, what: str, within_s: float, *, times: int = 1) -> None:
         """Wait until the Locust master has said something so many times; raises CannotRun when the time is up."""
@@ -102,16 +101,17 @@ class LocustLoad:
                 said = self._said.get(timeout=min(0.2, max(0.0, deadline - time.monotonic())))
             except queue.Empty:
                 if time.monotonic() > deadline:
-                    raise CannotRun(f"the load did not say {what!r} within {within_s:g} s; see "
-                                    f"{self.folder / 'logs' / 'locust-worker-0.log'}") from None  # fmt: skip
+                    raise CannotRun(f"the load did not say {what!r} within {within_s:g} s; see the logs beside "
+                                    f"{self._log()}") from None  # fmt: skip
                 continue
             heard += said.get("said") == what
 
     def check_alive(self) -> None:
         """Raises CannotRun where a process of the load has ended by itself."""
-        for child in self.children:
-            if child.name.startswith("locust") and child.process.poll() is not None:
-                raise CannotRun(f"{child.name} ended with {child.process.returncode}; see {child.log}")
+        for process in self.stage.load:
+            code = process.exit_code()
+            if code is not None:
+                raise CannotRun(f"{process.name} ended with {code}; see {process.log}")
 
     # -- what the story says -----------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """The Locust master process of ours: ``python -m drills.load.master``.
 
-It reads commands, one JSON object a line, from standard input and answers likewise on standard output: the seam
-between the runner, which must never import Locust, and the population. End of input means: the runner is gone, stop.
+In a run it takes commands, one JSON object a line, from the one connection of the runner, and answers likewise: the
+seam between the runner, which must never import Locust, and the population. The end of that connection means that the
+runner is gone: stop. Started by hand (``docker compose up``) it has Locust's web UI instead.
 """
 
 from __future__ import annotations
@@ -11,38 +12,63 @@ import sys
 from typing import Any
 
 import gevent
-from gevent.fileobject import FileObject
+from gevent import socket
 from locust.env import Environment
 
-from drills.load.settings import LoadSettings
+from drills.load.privileges import owned
+from drills.load.settings import COMMAND_PORT, CONTROL_PORT, WEB_PORT, LoadSettings
 from drills.load.users import USER_CLASSES, ResidentPair, VisitingPair
 
 SPAWN_PER_S = 400.0
+RUNNER_S = 60.0  # a runner that has not come by then is dead
 
 
-def say(what: str, **fields: Any) -> None:
-    """One line to the runner."""
-    print(json.dumps({"said": what, **fields}), flush=True)
-
-
-def main() -> None:
-    """Serve the runner's commands until ``quit`` or the end of input."""
+def main() -> int:
+    """Serve the runner's commands until ``quit`` or the end of its connection; by hand, the web UI, for ever."""
+    owned()
     settings = LoadSettings.from_environment()
     ResidentPair.fixed_count, VisitingPair.fixed_count = settings.resident, settings.visitors
     environment = Environment(user_classes=list(USER_CLASSES))
-    runner = environment.create_master_runner(settings.control_host, settings.control_port)
-    runner.register_message("drill.finished", lambda environment, msg, **_: say("finished", **msg.data))
-    gevent.spawn(_announce_workers, runner, settings.workers)
-    for line in FileObject(sys.stdin.fileno(), "rb", close=False):
-        if not _obeyed(runner, settings, json.loads(line)):
-            break
+    runner = environment.create_master_runner(settings.control_host, CONTROL_PORT)
+    ready: set[str] = set()  # listened for from here on: workers may be there long before the runner
+    runner.register_message("drill.ready", lambda environment, msg, **_: ready.add(msg.node_id))
+    if settings.folder is None:
+        environment.create_web_ui(settings.control_host, WEB_PORT)
+        print(f"Locust's web UI: http://{settings.control_host}:{WEB_PORT}", flush=True)
+        runner.greenlet.join()
+        return 0
+    with socket.create_server((settings.control_host, COMMAND_PORT)) as listener:
+        listener.settimeout(RUNNER_S)
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError:
+            print(f"no runner came within {RUNNER_S:g} s", file=sys.stderr)
+            return 1
+    connection.settimeout(None)
+    with connection:
+        _serve(connection, runner, settings, ready)
     runner.quit()
+    return 0
 
 
-def _announce_workers(runner: Any, expected: int) -> None:
-    while len(runner.clients.ready) < expected:
-        gevent.sleep(0.02)
-    say("workers", count=expected)
+def _serve(connection: Any, runner: Any, settings: LoadSettings, ready: set[str]) -> None:
+    """Obey the runner; what the workers say is passed on to it."""
+
+    def say(what: str, **fields: Any) -> None:
+        connection.sendall((json.dumps({"said": what, **fields}) + "\n").encode())
+
+    def announce_workers() -> None:
+        while len(ready) < settings.workers:
+            gevent.sleep(0.02)
+        say("workers", count=len(ready))
+
+    runner.register_message("drill.finished", lambda environment, msg, **_: say("finished", **msg.data))
+    announcing = gevent.spawn(announce_workers)
+    with connection.makefile("rb") as lines:
+        for line in lines:
+            if not _obeyed(runner, settings, json.loads(line)):
+                break
+    announcing.kill()
 
 
 def _obeyed(runner: Any, settings: LoadSettings, command: dict[str, Any]) -> bool:
@@ -57,4 +83,4 @@ def _obeyed(runner: Any, settings: LoadSettings, command: dict[str, Any]) -> boo
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

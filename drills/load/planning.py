@@ -4,26 +4,38 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from drills.load.settings import LoadSettings
+from drills.errors import BadInput
+from drills.load.settings import ADDRESSES_A_WORKER, ENDS_AN_ADDRESS, LoadSettings
 from drills.scenario.models import Scenario
-from drills.stage.processes import ProcessStage
+from drills.stage.base import Stage
 from drills.story import least_length_s
 
 VISITORS_SLACK = 1.45  # how many times more visitors than visits at a time
 SETUP_GUESS_S = 0.6  # how long a set-up may take before visitors run short
-CONTROL_PORT = 5557  # Locust's own default
+LEAST_ADDRESSES = 64  # of each worker: below that many ends each has an address of its own
 
 
-def load_settings(scenario: Scenario, stage: ProcessStage, factor: int, seed: int, folder: Path) -> LoadSettings:
-    """What the load's processes are told; ``factor`` is the tier's evidence factor."""
+def load_settings(
+    scenario: Scenario, stage: Stage, factor: int, seed: int, folder: Path | None
+) -> LoadSettings:  # fmt: skip
+    """What the load's processes are told; ``factor`` is the tier's evidence factor.
+
+    Raises BadInput where there are more ends than addresses for them.
+    """
     load, beat = scenario.load, stage.heartbeat_s
+    people = visitors(scenario, beat, factor)
+    ends = 2 * -(-(load.resident + people) // load.workers)  # of each worker
+    addresses = min(ADDRESSES_A_WORKER, max(LEAST_ADDRESSES, -(-ends // ENDS_AN_ADDRESS)))
+    if ends > addresses * ENDS_AN_ADDRESS:
+        raise BadInput(f"{scenario.path}: load.workers: found {load.workers} for {load.resident} residents and {people} "
+                       f"visitors, expected at most {ADDRESSES_A_WORKER * ENDS_AN_ADDRESS // 2} pairs a worker")  # fmt: skip
     return LoadSettings(
         gateway=stage.proxied("ends_to_gateway"), master=stage.proxied("ends_to_master"),
-        ends_prefix=stage.block.prefix, control_host=f"{stage.block.prefix}.2.10", control_port=CONTROL_PORT,
-        resident=load.resident, visitors=visitors(scenario, beat, factor), workers=load.workers,
+        ends_first=stage.block.ends_first, ends_addresses=addresses, control_host=stage.control_host(),
+        resident=load.resident, visitors=people, workers=load.workers,
         resident_length_s=(load.resident_length.shortest.in_s(beat), load.resident_length.longest.in_s(beat)),
         visit_length_s=load.visit_length.in_s(beat), renew_every_s=load.renew_every.in_s(beat),
-        inputs_per_s=load.inputs_per_s, frames_per_s=load.frames_per_s, seed=seed, run_folder=str(folder),
+        inputs_per_s=load.inputs_per_s, frames_per_s=load.frames_per_s, seed=seed, run_folder=str(folder) if folder else None,
     )  # fmt: skip
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from drills.errors import BadInput
 
 VARIABLE = "DRILLS_LOAD"
+CONTROL_PORT = 5557  # Locust's own default, for its workers
+ADDRESSES_A_WORKER = 256
+ENDS_AN_ADDRESS = 12  # a relay takes 1000 packets/s from one address (contract-master-relay §4.7)
+COMMAND_PORT = 5558  # where the Locust master of ours listens for the runner
+WEB_PORT = 8089  # Locust's web UI, when the load was started by hand
 
 
 @dataclass(frozen=True)
@@ -18,9 +25,9 @@ class LoadSettings:
 
     gateway: str
     master: str
-    ends_prefix: str  # the first two bytes of the ends' own addresses, e.g. "127.20"
-    control_port: int  # Locust's master listens here
-    control_host: str
+    ends_first: str  # the first of the ends' own addresses; worker N has ADDRESSES_A_WORKER of them from N times that
+    ends_addresses: int  # how many of its addresses each worker uses
+    control_host: str  # the Locust master listens here, for its workers and for the runner
     resident: int
     visitors: int
     workers: int
@@ -36,10 +43,16 @@ class LoadSettings:
         """The text for the environment."""
         return json.dumps(asdict(self))
 
+    def environment(self) -> dict[str, str]:
+        """What a process of the load must find in its environment."""
+        return {VARIABLE: self.to_json()}
+
     @classmethod
     def from_environment(cls) -> LoadSettings:
-        """What ``DRILLS_LOAD`` holds; `drills stand` prints the line for a load started by hand."""
+        """What ``DRILLS_LOAD`` holds, or a small load by hand where the compose file's own variables are there."""
         text = os.environ.get(VARIABLE)
+        if not text and "DRILLS_GATEWAY" in os.environ:
+            return cls.by_hand(os.environ)
         if not text:
             raise BadInput(f"{VARIABLE}: found nothing, expected the settings that `drills stand` prints")
         try:
@@ -47,6 +60,22 @@ class LoadSettings:
             return cls(**{**raw, "resident_length_s": tuple(raw["resident_length_s"])})
         except (ValueError, TypeError, KeyError) as error:
             raise BadInput(f"{VARIABLE}: found {text[:80]!r} ({error}), expected what `drills stand` prints") from None
+
+    @classmethod
+    def by_hand(cls, environment: Mapping[str, str]) -> LoadSettings:
+        """For `docker compose up` without a run: a few sessions at Wavry's own pace, nothing is recorded."""
+        return cls(
+            gateway=environment["DRILLS_GATEWAY"], master=environment["DRILLS_MASTER"],
+            ends_first=environment["DRILLS_ENDS"], ends_addresses=ADDRESSES_A_WORKER,
+            control_host=environment["DRILLS_CONTROL_HOST"], resident=6, visitors=4, workers=1,
+            resident_length_s=(65.0, 80.0), visit_length_s=1.8, renew_every_s=20.0, inputs_per_s=60, frames_per_s=60,
+            seed=1,
+        )  # fmt: skip
+
+    def end_address(self, worker: int, number: int) -> str:
+        """The address of a worker's ``number``-th end; ends share addresses where there are more of them."""
+        first = IPv4Address(self.ends_first) + worker * ADDRESSES_A_WORKER
+        return str(first + number % self.ends_addresses)
 
     @property
     def population(self) -> int:

@@ -28,7 +28,6 @@ RETRY_S = 0.5
 FIRST_SHARE = 0.3
 VISITORS_WAIT_S = 5.0
 KEEP_UP_EVERY_S = 0.25
-ENDS_PER_BLOCK = 200  # how many last bytes of an address are used
 
 
 class Visits:
@@ -80,12 +79,8 @@ class World:
         cls._names += 1
         number = 2 * cls._names
         name = f"{kind}{cls.worker:02d}{cls._names:04d}{random.Random(cls.settings.seed).randrange(36**4):04x}"
-        return Pair(cls.settings, name, (cls._address(number), cls._address(number + 1)))
-
-    @classmethod
-    def _address(cls, number: int) -> str:
-        block, last = divmod(number, ENDS_PER_BLOCK)
-        return f"{cls.settings.ends_prefix}.{32 + 8 * cls.worker + block}.{last + 1}"
+        own = cls.settings.end_address
+        return Pair(cls.settings, name, (own(cls.worker, number), own(cls.worker, number + 1)))
 
 
 def keep_up_for_ever() -> None:

@@ -1,6 +1,7 @@
-"""A Locust worker process of ours: ``python -m drills.load.worker INDEX``.
+"""A Locust worker process of ours: ``python -m drills.load.worker [INDEX]``.
 
-Started by the runner with ``DRILLS_LOAD`` in its environment. Importing Locust patches the process with gevent; that
+Started by the stage with ``DRILLS_LOAD`` in its environment; without an index it takes the one that the Locust master
+gives it. By hand it shows what it measures in Locust's web UI and writes nothing. Importing Locust patches the process with gevent; that
 is why load never runs inside the runner. Commands come from the Locust master as custom messages.
 """
 
@@ -21,10 +22,12 @@ import gevent
 from locust.env import Environment
 
 from drills.load import samples as samples_module
+from drills.load.by_hand import shown_in
+from drills.load.privileges import give_addresses, owned
 from drills.load.pump import Pump
 from drills.load.samples import Samples
 from drills.load.session import Live
-from drills.load.settings import LoadSettings
+from drills.load.settings import CONTROL_PORT, LoadSettings
 from drills.load.users import USER_CLASSES, ResidentPair, VisitingPair, Visits, World, keep_up_for_ever
 from drills.record import Journal
 
@@ -47,7 +50,6 @@ def made_world(settings: LoadSettings, worker: int) -> None:
     )
     World.live = Live(pump, journal, worker)
     ResidentPair.fixed_count, VisitingPair.fixed_count = settings.resident, settings.visitors
-    _favoured()
     importlib.import_module("pyarrow.parquet")  # now, not in the middle of the first window
     gc.freeze()  # what was imported lives for ever: do not walk it at every collection
     for work in (pump.run, partial(World.samples.flush_for_ever, worker), keep_up_for_ever, partial(_witness, worker)):
@@ -150,12 +152,18 @@ def _note_error(user_instance: Any, exception: BaseException, tb: Any, **_: Any)
 def main() -> None:
     """Join the Locust master named in the settings and serve until it says quit."""
     settings = LoadSettings.from_environment()
-    worker = int(sys.argv[1])
+    _favoured()
     environment = Environment(user_classes=list(USER_CLASSES))
+    runner = environment.create_worker_runner(settings.control_host, CONTROL_PORT)
+    worker = int(sys.argv[1]) if len(sys.argv) > 1 else runner.worker_index
+    give_addresses(settings.end_address(worker, 0), settings.ends_addresses)
+    owned()
     made_world(settings, worker)
+    if settings.folder is None:
+        shown_in(environment)
     environment.events.user_error.add_listener(_note_error)  # type: ignore[no-untyped-call]  # Locust has no types
-    runner = environment.create_worker_runner(settings.control_host, settings.control_port)
     obey(runner, settings)
+    runner.send_message("drill.ready", {"worker": worker})
     runner.greenlet.join()
 
 

@@ -12,7 +12,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from drills.record import Journal
-from drills.stage.processes import ProcessStage
+from drills.stage.base import Stage
 from drills.wavry.errors import WireError
 from drills.wavry.master import MasterSocket, RelayCredentials
 
@@ -29,7 +29,7 @@ class GivenPair:
     asked_ns: int
 
 
-def given_leases(stage: ProcessStage, journal: Journal, why: str) -> Generator[GivenPair | None, None, None]:
+def given_leases(stage: Stage, journal: Journal, why: str) -> Generator[GivenPair | None, None, None]:
     """Endless leases, each with both sides' credentials; None where the master gave none. Each is an event."""
     url = f"ws://{stage.proxied('ends_to_master')}/ws"
     while True:

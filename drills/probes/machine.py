@@ -6,14 +6,15 @@ a run queue in /proc/PID/schedstat (second field, ns), and drops of each UDP soc
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 from drills.record import Journal
 from drills.stage.addresses import address_of
-from drills.stage.children import Child
-from drills.stage.processes import ProcessStage
+from drills.stage.base import Running, Stage
 
 
 def run_queue_wait_ns(pid: int) -> int:
@@ -43,14 +44,16 @@ def machine_ticks() -> tuple[int, int]:
     return sum(fields) - idle, sum(fields)
 
 
-def socket_drops(addresses: set[str]) -> dict[str, int]:
+def socket_drops(addresses: set[str], tables: Iterable[Path] = (Path("/proc/net/udp"),)) -> dict[str, int]:
     """Packets dropped in the receive buffers of UDP sockets bound to these addresses, by address."""
     drops = dict.fromkeys(addresses, 0)
-    for line in Path("/proc/net/udp").read_text().splitlines()[1:]:
-        fields = line.split()
-        address = address_of(fields[1])[0]
-        if address in drops:
-            drops[address] += int(fields[-1])
+    for table in tables:
+        with contextlib.suppress(OSError):  # a container that has just ended takes its table along
+            for line in table.read_text().splitlines()[1:]:
+                fields = line.split()
+                address = address_of(fields[1])[0]
+                if address in drops:
+                    drops[address] += int(fields[-1])
     return drops
 
 
@@ -66,7 +69,7 @@ class MachineProbe:
     too. ``stalled_ms`` is the most that a process waited within any 0.3 s.
     """
 
-    def __init__(self, stage: ProcessStage, journal: Journal) -> None:
+    def __init__(self, stage: Stage, journal: Journal) -> None:
         self.stage, self.journal = stage, journal
         self._looks = 0
         self._waited: dict[int, int] = {}
@@ -79,29 +82,30 @@ class MachineProbe:
 
     def look(self) -> None:
         """One slice; every tenth closes a second and writes it down."""
-        for child in list(self.stage.children):
-            if child.process.poll() is None:
-                self._slice(child)
+        for running in self.stage.everybody():
+            if running.exit_code() is None:
+                self._slice(running)
         self._looks += 1
         if self._looks % SLICES_A_SECOND == 0:
             self._write_second()
 
-    def _slice(self, child: Child) -> None:
-        waited = run_queue_wait_ns(child.pid)
-        ms = (waited - self._waited.get(child.pid, waited)) / 1e6
-        self._waited[child.pid] = waited
-        slices = self._slices.setdefault(child.name, deque(maxlen=STALL_SLICES))
+    def _slice(self, running: Running) -> None:
+        name, pid = running.name, running.pid
+        waited = run_queue_wait_ns(pid)
+        ms = (waited - self._waited.get(pid, waited)) / 1e6
+        self._waited[pid] = waited
+        slices = self._slices.setdefault(name, deque(maxlen=STALL_SLICES))
         slices.append(ms)
-        self._stalled[child.name] = max(self._stalled.get(child.name, 0.0), sum(slices))
-        self._second[child.name] = self._second.get(child.name, 0.0) + ms
+        self._stalled[name] = max(self._stalled.get(name, 0.0), sum(slices))
+        self._second[name] = self._second.get(name, 0.0) + ms
 
     def _write_second(self) -> None:
         ticks = {}
-        for child in list(self.stage.children):
-            if child.process.poll() is None:
-                spent = cpu_ticks(child.pid)
-                ticks[child.name] = spent - self._ticks.get(child.pid, spent)
-                self._ticks[child.pid] = spent
+        for running in self.stage.everybody():
+            if running.exit_code() is None:
+                spent = cpu_ticks(running.pid)
+                ticks[running.name] = spent - self._ticks.get(running.pid, spent)
+                self._ticks[running.pid] = spent
         busy, whole = machine_ticks()
         busy_before, whole_before = self._machine
         self._machine = busy, whole
@@ -118,7 +122,7 @@ class MachineProbe:
     def _new_drops(self) -> dict[str, int]:
         relays = {service.address: name for name, service in self.stage.services.items() if service.kind == "relay"}
         new = {}
-        for address, count in socket_drops(set(relays)).items():
+        for address, count in socket_drops(set(relays), self.stage.udp_tables()).items():
             before = self._drops.get(address, 0)
             new[relays[address]] = count - before if count >= before else count  # a new socket counts from 0
             self._drops[address] = count

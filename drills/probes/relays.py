@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drills.stage.processes import ProcessStage
+from drills.stage.base import Stage
 from drills.wavry.errors import WireError
 from drills.wavry.master import MasterHttp
 from drills.wavry.relay import RelayHttp
@@ -10,7 +10,7 @@ from drills.wavry.relay import RelayHttp
 PROBE_TIMEOUT_S = 2.0
 
 
-def current_relay_id(stage: ProcessStage, service: str) -> str:
+def current_relay_id(stage: Stage, service: str) -> str:
     """The id of the relay process that runs now, from its own /health; remembered for as long as it runs.
 
     Raises WireError while the relay has no health port (contract-master-relay §3.2).

@@ -17,7 +17,7 @@ from pathlib import Path
 from drills.probes.machine import SLICE_S, MachineProbe
 from drills.probes.relays import current_relay_id
 from drills.record import Journal
-from drills.stage.processes import ProcessStage
+from drills.stage.base import Stage
 from drills.wavry.errors import WireError
 from drills.wavry.gateway import GatewayHttp
 from drills.wavry.master import MasterHttp
@@ -36,7 +36,7 @@ _ANCHORS = {
 
 
 @contextlib.contextmanager
-def watched(stage: ProcessStage, journal: Journal) -> Iterator[None]:
+def watched(stage: Stage, journal: Journal) -> Iterator[None]:
     """All watchers, for as long as the context lasts."""
     stop = threading.Event()
     states = _RelayStates(stage, journal)
@@ -81,7 +81,7 @@ def _repeat(stop: threading.Event, journal: Journal, every_s: float, look: Calla
 class _RelayStates:
     """The master's list of relays, five times a heartbeat."""
 
-    def __init__(self, stage: ProcessStage, journal: Journal) -> None:
+    def __init__(self, stage: Stage, journal: Journal) -> None:
         self.journal = journal
         self.master = MasterHttp(stage.http("master"), timeout_s=TIMEOUT_S)
 
@@ -100,7 +100,7 @@ class _RelayStates:
 class _Standing:
     """Whether every service that should run still does; what ends by itself is written down once."""
 
-    def __init__(self, stage: ProcessStage, journal: Journal) -> None:
+    def __init__(self, stage: Stage, journal: Journal) -> None:
         self.stage, self.journal = stage, journal
         self._said: set[tuple[str, str]] = set()
 
@@ -114,7 +114,7 @@ class _Standing:
 class _RelayHealth:
     """One relay's own view: id, readiness, sessions and its 23 counters."""
 
-    def __init__(self, stage: ProcessStage, journal: Journal, name: str) -> None:
+    def __init__(self, stage: Stage, journal: Journal, name: str) -> None:
         self.stage, self.journal, self.name = stage, journal, name
         self.relay = RelayHttp(stage.http(name), timeout_s=TIMEOUT_S)
 
@@ -130,7 +130,7 @@ class _RelayHealth:
 class _Gateway:
     """The gateway's gauges and authentication counters."""
 
-    def __init__(self, stage: ProcessStage, journal: Journal) -> None:
+    def __init__(self, stage: Stage, journal: Journal) -> None:
         self.journal = journal
         self.gateway = GatewayHttp(stage.http("gateway"), timeout_s=TIMEOUT_S)
 
@@ -146,15 +146,15 @@ class _Gateway:
 class _Logs:
     """The services' log files: lines that mean something become events when they appear."""
 
-    def __init__(self, stage: ProcessStage, journal: Journal) -> None:
+    def __init__(self, stage: Stage, journal: Journal) -> None:
         self.stage, self.journal = stage, journal
         self.offsets: dict[Path, int] = {}
         self.unfinished: dict[Path, str] = {}
 
     def look(self) -> None:
         for name, service in self.stage.services.items():
-            if service.child and service.kind in _ANCHORS:
-                for line in self._new_lines(service.child.log):
+            if service.running and service.kind in _ANCHORS:
+                for line in self._new_lines(service.running.log):
                     self._note(name, service.kind, line)
 
     def _new_lines(self, log: Path) -> list[str]:

@@ -18,14 +18,13 @@ from drills.scenario.promises import check_generator, claims_named, least_sample
 from drills.scenario.reading import Part, read_names, read_part, read_sentence
 from drills.scenario.story import StoryReader
 from drills.scenario.tiers import Tiers
-from drills.stage.compose import Compose
+from drills.stage.compose import CONTROL_PLANE, Compose
 
 __all__ = ["KEYS", "SNAKE_CASE", "least_samples", "load_scenario"]
 
 KEYS = (
     "name", "claim", "blast_radius", "suites", "stage", "load", "generator", "windows", "fault", "objectives", "teeth",
 )  # fmt: skip
-KINDS_NEEDED = ("gateway", "master", "relay")  # a session needs one of each (design §4)
 NO_BLAST = "none"  # the control run breaks nothing
 SNAKE_CASE = "[a-z][a-z0-9]*(_[a-z0-9]+)*"
 _BEATS_S = (5.0, 0.5)  # a heartbeat at real and at fast pace; what must be so must be so at both
@@ -58,7 +57,7 @@ def _read(
     problems: Problems, raw: dict[str, Any], text: str, stem: str, compose: Compose, tiers: Tiers
 ) -> Scenario | None:
     """Every part that is there; None where one could not be read at all."""
-    services = _services(problems, raw["stage"], compose) if "stage" in raw else tuple(compose.services)
+    services = _services(problems, raw["stage"], compose) if "stage" in raw else compose.of_kind(*CONTROL_PLANE)
     load, generator, windows = (_part(problems, raw, "load", Load), _part(problems, raw, "generator", Generator),
                                 _part(problems, raw, "windows", Windows))  # fmt: skip
     story = StoryReader(problems, compose, services).steps("fault", raw["fault"]) if "fault" in raw else ()
@@ -102,7 +101,7 @@ def _check_lengths(problems: Problems, load: Load) -> None:
 
 def _services(problems: Problems, raw: Any, compose: Compose) -> tuple[str, ...]:
     """The services on stage, or all of them where the list cannot be read: its mistakes must not cause others."""
-    everybody = tuple(compose.services)
+    everybody = compose.of_kind(*CONTROL_PLANE)  # Toxiproxy and the load are always there
     if not isinstance(raw, dict):
         problems.add("stage", raw, "a mapping with the key services")
         return everybody
@@ -113,10 +112,10 @@ def _services(problems: Problems, raw: Any, compose: Compose) -> tuple[str, ...]
         problems.missing("stage.services")
         return everybody
     before = len(problems.lines)
-    names = tuple(read_names(problems, "stage.services", raw["services"], compose.services))
+    names = tuple(read_names(problems, "stage.services", raw["services"], everybody))
     if len(problems.lines) > before:
         return everybody
-    for kind in KINDS_NEEDED:
+    for kind in CONTROL_PLANE:
         if not any(compose.services[name].kind == kind for name in names):
             problems.add("stage.services", list(names), f"at least one {kind}: sessions need it")
     return names

@@ -38,6 +38,18 @@ class Child:
         """Its process id."""
         return self.process.pid
 
+    def exit_code(self) -> int | None:
+        """None while it lives."""
+        return self.process.poll()
+
+    def standing_still(self) -> tuple[bool, str]:
+        """Whether the kernel says that it was stopped by a signal (state T)."""
+        state = process_state(self.pid)
+        return state == "T", f"process state {state or 'gone'}"
+
+    def __str__(self) -> str:
+        return f"pid {self.pid}"
+
     def signal(self, number: int) -> None:
         """Send a signal to it, if it still is the process that we started."""
         if self.process.poll() is None:
@@ -70,8 +82,7 @@ class Child:
 
 
 def spawn(
-    name: str, command: list[str], environment: Mapping[str, str], folder: Path, *, pipes: bool = False,
-    cwd: Path | None = None,
+    name: str, command: list[str], environment: Mapping[str, str], folder: Path, *, cwd: Path | None = None
 ) -> Child:  # fmt: skip
     """Start a process of the run: its own session, its log in ``logs/``, the run's mark in its environment.
 
@@ -85,8 +96,8 @@ def spawn(
     with log.open("ab") as output:
         try:
             process = subprocess.Popen(
-                command, env=full, cwd=cwd or folder, start_new_session=True, stderr=output,
-                stdin=subprocess.PIPE if pipes else subprocess.DEVNULL, stdout=subprocess.PIPE if pipes else output,
+                command, env=full, cwd=cwd or folder, start_new_session=True, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=output,
             )  # fmt: skip
         except OSError as error:  # no such program any more, not for this machine, no memory
             raise CannotRun(f"{name} could not be started: {error.strerror}: {command[0]}") from error

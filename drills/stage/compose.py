@@ -1,8 +1,9 @@
 """The services as docker-compose.drills.yml describes them, for the stage that is not Compose itself.
 
-The YAML subset that is understood: top-level ``name``, ``services``, ``volumes``, ``networks`` and ``x-proxies``;
-per service the keys of ``SERVICE_KEYS``; a command as a list; an environment as a mapping; interpolation as
-``${NAME:-default}``. Anything else is refused, so that the two stages cannot drift apart unseen.
+The YAML subset that is understood: the top-level keys of ``TOP_KEYS``; per service the keys of ``SERVICE_KEYS``; what a
+service is as the label ``wavry-drills.kind``; a command (what its entry point is given) as a list; an environment as a
+mapping; interpolation as ``${NAME:-default}``. Anything else is refused, so that the two stages cannot drift apart
+unseen.
 """
 
 from __future__ import annotations
@@ -17,17 +18,20 @@ from drills.errors import BadInput
 from drills.scenario import strict_yaml
 from drills.scenario.problems import Problems, joined
 
-TOP_KEYS = {"name", "services", "volumes", "networks", "x-proxies"}
+TOP_KEYS = {"name", "services", "volumes", "networks", "configs", "x-proxies"}
 # Those the process stage acts on come first; the rest belong to containers and are Compose's business.
-SERVICE_KEYS = {"command", "environment", "volumes"} | {
-    "image", "restart", "stop_signal", "stop_grace_period", "read_only", "cap_drop", "cap_add", "security_opt",
-    "tmpfs", "networks", "labels", "healthcheck", "depends_on", "user", "profiles",
+SERVICE_KEYS = {"command", "environment", "volumes", "labels"} | {
+    "image", "restart", "stop_grace_period", "read_only", "cap_drop", "cap_add", "security_opt", "tmpfs", "networks",
+    "healthcheck", "depends_on", "user", "profiles", "configs", "scale",
 }  # fmt: skip
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+):-([^}$]*)\}")
 _ADDRESS = re.compile(r"\$\{DRILLS_ADDRESS_([A-Z0-9_]+):-[^}$]*\}:([0-9]+)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")  # a service's name becomes a folder and part of a variable
-_VOLUME = re.compile(r"[a-z][a-z0-9_-]*:/[^:]*")
-KINDS = {"wavry-gateway": "gateway", "wavry-master": "master", "wavry-relay": "relay", "toxiproxy-server": "toxiproxy"}
+_VOLUME = re.compile(r"(?:[a-z][a-z0-9_-]*:/[^:]*|[^:]+:/[^:]*:ro)")
+KIND_LABEL = "wavry-drills.kind"
+CONTROL_PLANE = ("gateway", "master", "relay")
+LOAD = ("locust_master", "locust_worker")
+KINDS = (*CONTROL_PLANE, "toxiproxy", *LOAD, "proxies")
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,10 @@ class ServicePlan:
     """One service as the file has it, before interpolation."""
 
     name: str
-    kind: str  # gateway, master, relay or toxiproxy
-    command: tuple[str, ...]
+    kind: str  # one of KINDS
+    command: tuple[str, ...]  # what its program is given
     environment: Mapping[str, str]
-    data_paths: tuple[str, ...]  # where its volumes are mounted
+    data_paths: tuple[str, ...]  # where the volumes are mounted that it writes to
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,10 @@ class Compose:
     services: Mapping[str, ServicePlan]
     proxies: Mapping[str, ProxyPlan]
 
+    def of_kind(self, *kinds: str) -> tuple[str, ...]:
+        """The services of these kinds, in the order of the file."""
+        return tuple(name for name, service in self.services.items() if service.kind in kinds)
+
     def joined_by(self, proxy: str) -> tuple[str, ...]:
         """The services that a proxy stands between: who is behind it, and whoever is configured to dial it."""
         plan = self.proxies[proxy]
@@ -65,9 +73,8 @@ class Compose:
         door = set(_addresses(plan.listen))
         return tuple(
             name
-            for name, service in self.services.items()
-            if service.kind != "toxiproxy"
-            and (name in behind or door & {pair for text in _texts(service) for pair in _addresses(text)})
+            for name in self.of_kind(*CONTROL_PLANE)
+            if name in behind or door & {pair for text in _texts(self.services[name]) for pair in _addresses(text)}
         )
 
 
@@ -130,16 +137,29 @@ def _service(problems: Problems, name: str, raw: Any) -> ServicePlan:
         problems.add(where, raw, "a mapping")
         return ServicePlan(name, "gateway", (), {}, ())
     _check_keys(problems, where, raw, SERVICE_KEYS)
-    command = _words(problems, f"{where}.command", raw.get("command"), "a list of words")
-    if command and command[0] not in KINDS:
-        problems.add(f"{where}.command[0]", command[0], f"one of {', '.join(KINDS)}")
+    command = _words(problems, f"{where}.command", raw["command"], "a list of words") if "command" in raw else []
     volumes = _words(problems, f"{where}.volumes", raw["volumes"], "a list of name:path") if "volumes" in raw else []
     for index, volume in enumerate(volumes):
-        if not _VOLUME.fullmatch(_VARIABLE.sub("/…", volume)):
-            problems.add(f"{where}.volumes[{index}]", volume, "a named volume as name:/path, without a mode")
-    kind = KINDS.get(command[0], "gateway") if command else "gateway"
+        if not _VOLUME.fullmatch(_plain(volume)):
+            problems.add(f"{where}.volumes[{index}]", volume, "a named volume as name:/path, or anything read-only")
+    written = tuple(volume.partition(":")[2] for volume in volumes if not volume.endswith(":ro"))
     environment = _environment(problems, f"{where}.environment", raw.get("environment", {}))
-    return ServicePlan(name, kind, tuple(command), environment, tuple(volume.partition(":")[2] for volume in volumes))
+    return ServicePlan(name, _kind(problems, where, raw.get("labels")), tuple(command), environment, written)
+
+
+def _plain(volume: str) -> str:
+    """A volume with a stand-in for each variable: a name where it begins with one, else a path."""
+    named = _VARIABLE.sub("name", volume, count=1) if volume.startswith("${") else volume
+    return _VARIABLE.sub("/…", named)
+
+
+def _kind(problems: Problems, where: str, labels: Any) -> str:
+    """What a service is, by its label; a gateway where that cannot be read, so that this mistake causes no other."""
+    found = labels.get(KIND_LABEL) if isinstance(labels, dict) else labels
+    if isinstance(found, str) and found in KINDS:
+        return found
+    problems.add(f"{where}.labels", found, f"{KIND_LABEL} as one of {', '.join(KINDS)}")
+    return "gateway"
 
 
 def _words(problems: Problems, path: str, raw: Any, expected: str) -> list[str]:

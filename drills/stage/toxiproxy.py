@@ -94,6 +94,10 @@ class ToxiproxyServer:
         """The server's version, as its API tells it."""
         return self._call("tell its version", lambda server: str(json.loads(server.version())["version"]))
 
+    def has(self, name: str) -> bool:
+        """Whether the server has a proxy of this name."""
+        return self._call(f"look for {name}", lambda server: server.get_proxy(name) is not None)
+
     def create(self, name: str, listen: str, upstream: str) -> None:
         """A proxy that listens on ``listen`` and dials ``upstream``; both are host:port and read back."""
         made = self._call(f"create {name}", lambda server: server.create(name=name, listen=listen, upstream=upstream))

@@ -81,11 +81,11 @@ def _forwards_both_ways(scene: Scene, given: GivenPair) -> bool:
     from drills.wavry.relay import RelayPeer
 
     address = _split(given.host.address)
-    prefix = scene.load_settings.ends_prefix
+    hosts_address, clients_address = scene.stage.probe_sources()
     try:
         with (
-            RelayPeer(address, timeout_s=2.0, source_address=f"{prefix}.2.2") as host,
-            RelayPeer(address, timeout_s=2.0, source_address=f"{prefix}.2.1") as client,
+            RelayPeer(address, timeout_s=2.0, source_address=hosts_address) as host,
+            RelayPeer(address, timeout_s=2.0, source_address=clients_address) as client,
         ):
             answers = (
                 host.present(given.host.session, "server", given.host.token),

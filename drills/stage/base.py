@@ -1,0 +1,374 @@
+"""What both stages are: the services of one run standing on addresses of their own, with Toxiproxy between them.
+
+Two stages, one interface (design §3): ``drills/stage/processes.py`` runs local processes, ``drills/stage/containers.py``
+containers. Services, arguments, environment and proxies come from ``docker-compose.drills.yml`` on both; the order of
+raising, what *ready* means and where things are is said here, once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar, Protocol
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, build_opener
+
+from drills.errors import CannotRun
+from drills.signals import FirstErrorStays
+from drills.stage.addresses import Block
+from drills.stage.compose import LOAD, Compose, ServicePlan, interpolate
+from drills.stage.toxiproxy import ToxiproxyServer
+
+if TYPE_CHECKING:
+    from drills.load.settings import LoadSettings
+
+READY_S = 20.0
+LOOK_EVERY_S = 0.01
+STOP_GRACE_S = 10.0  # what `docker stop` gives (operations-facts §1.3)
+REAL_HEARTBEAT_S = 5.0  # contract-master-relay §6
+_open = build_opener(ProxyHandler({})).open
+
+
+class Running(Protocol):
+    """What runs a service or a part of the load right now: one process, as this machine's kernel knows it."""
+
+    name: str
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        """Its process id on this machine."""
+
+    def exit_code(self) -> int | None:
+        """None while it lives."""
+
+    def standing_still(self) -> tuple[bool, str]:
+        """Whether it is there and gets no CPU because it was paused, and what says so."""
+
+    def __str__(self) -> str:
+        """Which one it is, in words: ``pid 123``."""
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What the services of one run share; made anew for each run, never written anywhere."""
+
+    signing_key: str = field(repr=False)
+    signing_public_key: str = field(repr=False)
+    admin_token: str = field(repr=False)
+    relay_token: str = field(repr=False)
+
+    @classmethod
+    def made(cls) -> Secrets:
+        """Fresh secrets of the kinds the contracts ask for."""
+        from drills.wavry.lease import SigningKey
+
+        key = SigningKey.generate()
+        return cls(key.hex, key.public_hex, secrets.token_urlsafe(33), secrets.token_urlsafe(24))
+
+
+@dataclass
+class Service:
+    """One service on stage: what it was started with and what runs it now."""
+
+    plan: ServicePlan
+    address: str
+    command: tuple[str, ...]  # what its program is given
+    environment: Mapping[str, str] = field(repr=False)  # holds the secrets
+    running: Running | None = None
+    starts: int = 0
+    relay_id: str = ""  # relays only: the id of the running process
+
+    @property
+    def name(self) -> str:
+        """As in the compose file."""
+        return self.plan.name
+
+    @property
+    def kind(self) -> str:
+        """gateway, master, relay or toxiproxy."""
+        return self.plan.kind
+
+
+class _Lowered:
+    """Lowers a stage on the way out; what goes wrong then does not hide the error that led there."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        def noted(late: BaseException) -> None:
+            if error:
+                error.add_note(f"and while lowering the stage: {late}")
+
+        with FirstErrorStays(error, noted):
+            began = time.monotonic()
+            self.stage.lower()
+            self.stage.lowered_s = self.stage.lowered_s or time.monotonic() - began
+
+
+class Stage(ABC):
+    """The services of one run."""
+
+    name: ClassVar[str]
+
+    def __init__(
+        self, compose: Compose, wanted: tuple[str, ...], folder: Path, block: Block, *, divisor: float = 1.0,
+        defects: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        self.compose, self.folder, self.block = compose, folder, block
+        self.divisor = divisor
+        self.heartbeat_s = REAL_HEARTBEAT_S / divisor
+        self.secrets = Secrets.made()
+        self.taken_down: set[str] = set()  # services that we have ended and not started again
+        self.load_settings: LoadSettings | None = None
+        self.load: list[Running] = []  # what makes the traffic
+        self.variables = self._variables(defects)
+        names = dict.fromkeys([*wanted, *compose.of_kind("toxiproxy")])
+        self.services = {name: self._service(compose.services[name]) for name in names}
+        self.toxiproxy = ToxiproxyServer(self.services["toxiproxy"].address, 8474)
+        self.ready_s: dict[str, float] = {}  # how long each service took from its own start until it was ready
+        self._started: dict[str, float] = {}
+        self.raised_s = self.lowered_s = 0.0
+
+    def _variables(self, defects: tuple[str, ...]) -> dict[str, str]:
+        """What ``docker-compose.drills.yml`` leaves open, for this run."""
+        addresses = self.block.service_addresses({name: plan.kind for name, plan in self.compose.services.items()})
+        return {
+            **{f"DRILLS_ADDRESS_{name.upper()}": address for name, address in addresses.items()},
+            "DRILLS_SIGNING_KEY": self.secrets.signing_key,
+            "DRILLS_SIGNING_PUBLIC_KEY": self.secrets.signing_public_key,
+            "DRILLS_ADMIN_TOKEN": self.secrets.admin_token,
+            "DRILLS_RELAY_TOKEN": self.secrets.relay_token,
+            "DRILLS_DEFECTS": ",".join(defects),
+            "DRILLS_TIME_DIVISOR": f"{self.divisor:g}",
+            **self._own_variables(),
+        }
+
+    def _service(self, plan: ServicePlan) -> Service:
+        address = self.variables[f"DRILLS_ADDRESS_{plan.name.upper()}"]
+        command = tuple(interpolate(word, self.variables) for word in plan.command)
+        environment = {key: interpolate(value, self.variables) for key, value in plan.environment.items()}
+        return Service(plan, address, command, environment)
+
+    # -- what a stage is made of -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _own_variables(self) -> dict[str, str]:
+        """What this kind of stage puts into the compose file's variables."""
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Whatever must be there before anything is started; the load is started too, if there is any."""
+
+    @abstractmethod
+    def _run(self, service: Service) -> Running:
+        """Start a service that does not run."""
+
+    @abstractmethod
+    def lower(self) -> None:
+        """Remove everything; one thing that refuses does not keep the others standing. Can be repeated."""
+
+    @abstractmethod
+    def stop(self, name: str) -> int:
+        """SIGTERM, ten seconds, SIGKILL, as `docker stop` does; returns the exit code."""
+
+    @abstractmethod
+    def kill(self, name: str) -> int:
+        """SIGKILL; returns the exit code. No restart policy acts."""
+
+    @abstractmethod
+    def pause(self, name: str) -> None:
+        """Let a service stand still, its sockets open."""
+
+    @abstractmethod
+    def resume(self, name: str) -> None:
+        """Let a paused service go on."""
+
+    @abstractmethod
+    def versions(self) -> dict[str, str]:
+        """What runs here, by service: a digest of each program or image, for the provenance."""
+
+    @abstractmethod
+    def probe_sources(self) -> tuple[str | None, str | None]:
+        """Two addresses that a probe on this machine may send from; None where the kernel is to choose."""
+
+    def crash(self, name: str) -> None:
+        """SIGKILL to a service's process in such a way that its restart policy acts; CannotRun where it has none."""
+        raise CannotRun(f"{name} cannot crash: a stage of {self.name} has no restart policy")
+
+    def adopt(self, name: str) -> bool:
+        """Take the process that a restart policy has started for the service's own; False while there is none."""
+        return False
+
+    def check_alive(self) -> None:
+        """Raises CannotRun where the ground that the stage stands on is gone."""
+
+    def udp_tables(self) -> list[Path]:
+        """Where the kernel lists the UDP sockets of the services."""
+        return [Path("/proc/net/udp")]
+
+    # -- raising -----------------------------------------------------------------------------------------------------
+
+    def plan_load(self, settings: LoadSettings) -> None:
+        """The traffic that will be made on this stage; said before it is raised."""
+        self.load_settings = settings
+
+    @contextlib.contextmanager
+    def standing(self) -> Iterator[Stage]:
+        """All services ready, proxies between them; on the way out everything of the stage is removed."""
+        # twice: the first signal may come in the middle of lowering, and no other is ever raised
+        with _Lowered(self), _Lowered(self):
+            began = time.monotonic()
+            self._raise()
+            self.raised_s = time.monotonic() - began
+            yield self
+
+    def _raise(self) -> None:
+        relays = self.relays()
+        first = [name for name in self.services if name not in relays]
+        self._begin()
+        self._start_all(first)
+        self.await_ready("toxiproxy")
+        self._populate()
+        self._await_all([name for name in ("master",) if name in self.services])
+        self._start_all(relays)
+        self._await_all([*first, *relays])
+
+    def _start_all(self, names: list[str]) -> None:
+        for name in names:
+            self.start(name)
+
+    def _populate(self) -> None:
+        for proxy in self.compose.proxies.values():
+            listen, upstream = (interpolate(text, self.variables) for text in (proxy.listen, proxy.upstream))
+            self.toxiproxy.create(proxy.name, listen, upstream)
+
+    def _await_all(self, names: list[str]) -> None:
+        """Wait until all of them are ready, whichever comes first."""
+        waiting = [name for name in names if name not in self.ready_s]
+        deadline = time.monotonic() + READY_S
+        while len(waiting) > 1 and time.monotonic() < deadline:
+            for name in [*waiting]:
+                if self._looked(name)[0]:
+                    waiting.remove(name)
+            time.sleep(LOOK_EVERY_S)
+        for name in waiting:  # one is left, or the time is up: then this says of whom, and what was seen last
+            self.await_ready(name, max(LOOK_EVERY_S, deadline - time.monotonic()))
+
+    # -- one service -------------------------------------------------------------------------------------------------
+
+    def start(self, name: str) -> None:
+        """Start a service as it was started before; one that still runs is left alone."""
+        service = self.services[name]
+        if service.running and service.running.exit_code() is None:
+            return
+        service.starts += 1
+        service.relay_id = ""
+        began = time.monotonic()
+        service.running = self._run(service)
+        self._started[name] = began
+        self.ready_s.pop(name, None)
+        self.taken_down.discard(name)  # only now: whoever watches must not take the old process for the new one
+
+    def await_ready(self, name: str, within_s: float = READY_S) -> None:
+        """Wait until a service says that it is ready; raises CannotRun with the last thing seen."""
+        deadline = time.monotonic() + within_s
+        ready, witness = False, "never asked"
+        while not ready and time.monotonic() < deadline:
+            ready, witness = self._looked(name)
+            if not ready:
+                time.sleep(LOOK_EVERY_S)
+        if not ready:
+            raise CannotRun(f"{name} not ready after {within_s:g} s; last: {witness}")
+
+    def _looked(self, name: str) -> tuple[bool, str]:
+        """Whether a service is ready now, and what it said; raises CannotRun where it has ended."""
+        service = self.services[name]
+        code = service.running.exit_code() if service.running else -1
+        if service.running is None or code is not None:
+            raise CannotRun(f"{name} ended with {code} before it was ready; see {self.folder / 'logs' / name}.log")
+        ready, witness = _LOOKS[service.kind](service.address)
+        if ready:
+            self._check_own_port(service)
+            self.ready_s.setdefault(name, time.monotonic() - self._started.get(name, time.monotonic()))
+        return ready, witness
+
+    def _check_own_port(self, service: Service) -> None:
+        """Raises CannotRun where somebody else may have answered in the place of a service."""
+
+    def unexpected(self) -> dict[str, str]:
+        """Services that are not where they should be and were not taken away by us: name -> what is wrong."""
+        found = {}
+        for name, service in self.services.items():
+            if name in self.taken_down or service.running is None:
+                continue
+            code = service.running.exit_code()
+            if code is not None and name not in self.taken_down:
+                found[name] = f"{service.running} ended by itself with {code}"
+        return found
+
+    # -- where things are --------------------------------------------------------------------------------------------
+
+    def everybody(self) -> list[Running]:
+        """What runs now: every service and the load."""
+        return [service.running for service in self.services.values() if service.running] + self.load
+
+    def proxied(self, proxy: str) -> str:
+        """host:port on which a proxy listens."""
+        return interpolate(self.compose.proxies[proxy].listen, self.variables)
+
+    def upstream(self, proxy: str) -> str:
+        """host:port that a proxy dials."""
+        return interpolate(self.compose.proxies[proxy].upstream, self.variables)
+
+    def http(self, name: str) -> str:
+        """Base URL of a service's HTTP side, past the proxies."""
+        service = self.services[name]
+        return f"http://{service.address}:{HTTP_PORTS[service.kind]}"
+
+    def relays(self) -> list[str]:
+        """The relays on stage."""
+        return [name for name, service in self.services.items() if service.kind == "relay"]
+
+    def control_host(self) -> str:
+        """Where the Locust master listens for its workers and for the runner."""
+        return self.variables[f"DRILLS_ADDRESS_{self.compose.of_kind(LOAD[0])[0].upper()}"]
+
+
+HTTP_PORTS = {"gateway": 3000, "master": 8080, "relay": 9091, "toxiproxy": 8474}
+
+
+def _look_http(path: str, port: int) -> Callable[[str], tuple[bool, str]]:
+    def look(address: str) -> tuple[bool, str]:
+        url = f"http://{address}:{port}{path}"
+        try:
+            with _open(url, timeout=1.0) as answer:
+                return answer.status == 200, f"{path} {answer.status}"
+        except HTTPError as error:
+            with error:
+                return False, f"{path} {error.code}"
+        except URLError as error:
+            return False, f"{path}: {error.reason}"
+        except (OSError, HTTPException) as error:
+            return False, f"{path}: {type(error).__name__} {error}"
+
+    return look
+
+
+_LOOKS = {
+    "gateway": _look_http("/health", 3000),
+    "master": _look_http("/health", 8080),
+    "relay": _look_http("/ready", 9091),
+    "toxiproxy": _look_http("/version", 8474),
+}

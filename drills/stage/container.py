@@ -1,0 +1,105 @@
+"""One container of a run: its process as this machine's kernel knows it, and its log copied into the run's folder."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drills.errors import CannotRun
+from drills.stage.asking import asked
+from drills.stage.children import process_state, start_ticks
+
+COVERED = -1  # the exit code of a process whose container runs again: the engine does not keep it
+NOTICED_S = 2.0  # what the engine may take to notice that a process has ended
+AGAIN_S = 0.1
+
+
+@dataclass(eq=False)
+class Container:
+    """What a container runs now; a restarted container is another one of these, under the same id."""
+
+    name: str
+    id: str
+    pid: int
+    start_ticks: int
+    log: Path
+
+    @classmethod
+    def now(cls, name: str, identity: str, log: Path) -> Container:
+        """The process that the container runs at this moment (pid 0 if it has ended already)."""
+        pid = int(inspected(identity)["State"]["Pid"])
+        return cls(name, identity, pid, start_ticks(pid) if pid else 0, log)
+
+    def lives(self) -> bool:
+        """Whether the kernel still has this very process."""
+        return bool(self.pid) and process_state(self.pid) not in ("", "Z", "X") and (
+            start_ticks(self.pid) == self.start_ticks
+        )  # fmt: skip
+
+    def exit_code(self) -> int | None:
+        """None while it lives; ``COVERED`` where the restart policy has put another process in its place."""
+        if self.lives():
+            return None
+        deadline = time.monotonic() + NOTICED_S
+        while True:
+            state = inspected(self.id)["State"]
+            if state["Pid"] not in (self.pid, 0):
+                return COVERED
+            if not state["Pid"] or time.monotonic() > deadline:
+                return COVERED if state["Restarting"] else int(state["ExitCode"])
+            time.sleep(0.01)
+
+    def standing_still(self) -> tuple[bool, str]:
+        """Whether the engine has frozen it, or a signal has stopped it (state T)."""
+        status, kernel = inspected(self.id)["State"]["Status"], process_state(self.pid)
+        return status == "paused" or kernel == "T", f"{self} is {status}, process state {kernel or 'gone'}"
+
+    def __str__(self) -> str:
+        return f"container {self.id[:12]} (pid {self.pid})"
+
+
+def inspected(identity: str) -> dict[str, Any]:
+    """What the engine says of a container; raises CannotRun where it does not answer or has none."""
+    with asked(f"tell of container {identity[:12]}") as client:
+        found: dict[str, Any] = client.api.inspect_container(identity)
+    return found
+
+
+class LogCopy:
+    """A thread that copies what a container prints into a file as it comes, over restarts, until told to end."""
+
+    def __init__(self, identity: str, log: Path, lives: Callable[[], bool]) -> None:
+        self.identity, self.log, self.lives = identity, log, lives
+        self._end = threading.Event()
+        self._copied = 0
+        log.parent.mkdir(exist_ok=True)
+        log.touch()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def end(self, within_s: float) -> None:
+        """Copy what is left and stop; called when the container's process has ended."""
+        self._end.set()
+        self._thread.join(within_s)
+
+    def _run(self) -> None:
+        with contextlib.suppress(CannotRun), self.log.open("ab", buffering=0) as output:
+            while not self._end.is_set():
+                self._copy(output)
+                while not self._end.wait(AGAIN_S) and not self.lives():
+                    continue
+
+    def _copy(self, output: Any) -> None:
+        """Everything that was not copied yet, until the container's process ends; the engine keeps all of it."""
+        skip = self._copied
+        with asked("show a log") as client:
+            for chunk in client.api.logs(self.identity, stdout=True, stderr=True, stream=True, follow=True):
+                fresh = chunk[skip:]
+                skip = max(0, skip - len(chunk))
+                output.write(fresh)
+                self._copied += len(fresh)

@@ -1,0 +1,251 @@
+"""The container stage: Docker Compose itself makes network, volumes and containers; faults go through the Docker SDK.
+
+Linux and a local engine: services are reached at their containers' own addresses, on an internal network that nothing
+leaves. Everything is found and removed by the project's label (``drills/stage/leftovers.py``); nothing depends on a
+reaper, on published ports or on names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from drills.errors import CannotRun
+from drills.signals import Signals
+from drills.stage import engine, leftovers
+from drills.stage.addresses import Block
+from drills.stage.asking import asked
+from drills.stage.base import STOP_GRACE_S, Running, Service, Stage
+from drills.stage.compose import LOAD, Compose
+from drills.stage.container import Container, LogCopy, inspected
+from drills.stage.leftovers import PROJECT_LABEL
+from drills.stage.programs import Programs
+
+SERVICE_LABEL = "com.docker.compose.service"
+PING_EVERY_S, PINGS = 1.0, 3  # an engine that does not answer three times in a row is gone
+AT_ONCE = 8
+LOGS_S = 2.0
+POLICY_S = 10.0  # the engine waits 0.1 s before a first restart, and doubles that for each further one
+
+
+class ContainerStage(Stage):
+    """The services of one run as containers."""
+
+    name = "containers"
+
+    def __init__(
+        self, compose: Compose, wanted: tuple[str, ...], programs: Programs, folder: Path, block: Block,
+        signals: Signals, *, divisor: float = 1.0, defects: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        self.programs, self.signals = programs, signals
+        self.containers: dict[str, str] = {}  # service, or locust_worker-N -> container id
+        self._logs: dict[str, LogCopy] = {}
+        self._lost = ""
+        self._watching = threading.Event()
+        super().__init__(compose, wanted, folder, block, divisor=divisor, defects=defects)
+
+    def _own_variables(self) -> dict[str, str]:
+        return {
+            **self.programs.variables(),
+            "DRILLS_RUN_FOLDER": str(self.folder),
+            "DRILLS_OWNER": f"{os.getuid()}:{os.getgid()}",
+            "DRILLS_SUBNET": str(self.block.network),
+            "DRILLS_HOST_ADDRESS": self.block.host,
+            "DRILLS_PICKS": self.block.picks,
+            "DRILLS_ENDS": self.block.ends_first,
+        }
+
+    # -- raising and lowering ----------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        if ":" in str(self.folder):
+            raise CannotRun(f"{self.folder}: a folder with a colon in its name cannot be mounted; use another --out")
+        self._watching.clear()
+        threading.Thread(target=self._watch_engine, daemon=True).start()
+        load = [name for kind in LOAD for name in self.compose.of_kind(kind)] if self.load_settings else []
+        with self.signals.held():  # a compose that is cut short would go on making containers behind our back
+            leftovers.note(self.folder)
+            self._create([*self.services, *load])
+        self.load = [*self._ran_all([name for name in self.containers if name not in self.services])]
+
+    def _create(self, services: list[str]) -> None:
+        from drills.stage.drills_compose import DrillsCompose
+
+        project = leftovers.project_of(self.folder)
+        DrillsCompose.of(
+            self.compose.path, project, engine.compose_program(), self.compose_variables(), str(self.folder)
+        ).create(services)
+        with asked("list the containers of this run") as client:
+            found = client.api.containers(all=True, filters={"label": f"{PROJECT_LABEL}={project}"})
+        workers = sorted(one["Id"] for one in found if one["Labels"][SERVICE_LABEL] == LOAD[1])
+        self.containers = {one["Labels"][SERVICE_LABEL]: one["Id"] for one in found if one["Id"] not in workers}
+        self.containers |= {f"{LOAD[1]}-{index}": identity for index, identity in enumerate(workers)}
+
+    def compose_variables(self) -> dict[str, str]:
+        """Everything that the compose file leaves open, the load's settings among them."""
+        load = self.load_settings
+        more = {**load.environment(), "DRILLS_WORKERS": str(load.workers)} if load else {}
+        return {**self.variables, **more}
+
+    def _start_all(self, names: list[str]) -> None:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for started in [pool.submit(self.start, name) for name in names]:
+                started.result()
+
+    def _ran_all(self, names: list[str]) -> list[Running]:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return [started.result() for started in [pool.submit(self._ran, name) for name in sorted(names)]]
+
+    def lower(self) -> None:
+        """Remove every container, network and volume of this run; can be repeated."""
+        self._watching.set()
+        if leftovers.noted(self.folder):
+            self._end_logs()
+            leftovers.sweep(self.folder)
+
+    def _end_logs(self) -> None:
+        """Kill what still runs, so that its last words come into its log before the engine forgets them."""
+        with contextlib.suppress(CannotRun), ThreadPoolExecutor(AT_ONCE) as pool:
+            for killed in [pool.submit(self._killed, identity) for identity in self.containers.values()]:
+                killed.result()
+        for log in self._logs.values():
+            log.end(LOGS_S)
+        self._logs.clear()
+
+    @staticmethod
+    def _killed(identity: str) -> None:
+        import docker.errors
+
+        with asked("kill a container") as client, contextlib.suppress(docker.errors.APIError):
+            client.api.kill(identity)  # one that does not run is as good as killed
+
+    def _watch_engine(self) -> None:
+        """Ask the engine for a sign of life once a second; without it nobody knows what stands on the stage."""
+        missed = 0
+        while not self._watching.wait(PING_EVERY_S):
+            try:
+                with asked("answer", timeout_s=2.0) as client:
+                    client.ping()
+                missed = 0
+            except CannotRun as error:
+                missed += 1
+                if missed >= PINGS:
+                    self._lost = f"{error}; `drills recover` removes what is left once it answers again"
+                    return
+
+    def check_alive(self) -> None:
+        """Raises CannotRun where the engine has stopped answering."""
+        if self._lost:
+            raise CannotRun(self._lost)
+
+    # -- one service -------------------------------------------------------------------------------------------------
+
+    def _run(self, service: Service) -> Running:
+        return self._ran(service.name)
+
+    def _ran(self, name: str) -> Container:
+        """Start a container of this run and note what it runs."""
+        identity = self.containers[name]
+        with asked(f"start {name}") as client:
+            client.api.start(identity)
+        return self._noted(name)
+
+    def _noted(self, name: str) -> Container:
+        container = Container.now(name, self.containers[name], self.folder / "logs" / f"{name}.log")
+        if name not in self._logs:
+            self._logs[name] = LogCopy(container.id, container.log, lambda: self._runs(name))
+        return container
+
+    def _runs(self, name: str) -> bool:
+        return bool(inspected(self.containers[name])["State"]["Running"])
+
+    def stop(self, name: str) -> int:
+        """`docker stop`: SIGTERM, ten seconds, SIGKILL; returns the exit code."""
+        self.taken_down.add(name)
+        with asked(f"stop {name}") as client:
+            client.api.stop(self.containers[name], timeout=int(STOP_GRACE_S))
+        return self._ended(name)
+
+    def kill(self, name: str) -> int:
+        """`docker kill`: SIGKILL, and no restart policy acts; returns the exit code."""
+        self.taken_down.add(name)
+        with asked(f"kill {name}") as client:
+            client.api.kill(self.containers[name])
+            client.api.wait(self.containers[name], timeout=5)
+        return self._ended(name)
+
+    def _ended(self, name: str) -> int:
+        running = self.services[name].running
+        code = running.exit_code() if running else 0
+        if code is None:
+            raise CannotRun(f"{name} is still there after it was killed: {running}")
+        return code
+
+    def crash(self, name: str) -> None:
+        """SIGKILL to the service's process itself, so that the restart policy acts (`docker kill` keeps it from that)."""
+        running = self.services[name].running
+        if running is None or running.exit_code() is not None:
+            raise CannotRun(f"{name} does not run, it cannot crash")
+        self.taken_down.add(name)
+        try:
+            os.kill(running.pid, signal.SIGKILL)
+        except PermissionError:
+            self._kill_from_inside(running.pid)
+
+    def _kill_from_inside(self, pid: int) -> None:
+        """For whoever may use the engine without being root: a container of ours that sees this machine's processes."""
+        with asked("kill a process") as client:
+            client.containers.run(
+                self.programs.images["DRILLS_LOAD_IMAGE"], ["python3", "-c", f"import os; os.kill({pid}, 9)"],
+                pid_mode="host", network_mode="none", cap_drop=["ALL"], cap_add=["KILL"], remove=True,
+                labels={PROJECT_LABEL: leftovers.project_of(self.folder)},
+            )  # fmt: skip
+
+    def adopt(self, name: str) -> bool:
+        """Take the process that a restart policy has started for the service's own; False while there is none."""
+        running = self.services[name].running
+        state = inspected(self.containers[name])["State"]
+        if not state["Running"] or not state["Pid"] or (running and state["Pid"] == running.pid):
+            return False
+        self.services[name].running = self._noted(name)
+        self.services[name].relay_id = ""
+        self.taken_down.discard(name)
+        return True
+
+    def pause(self, name: str) -> None:
+        """`docker pause`: the freezer; the kernel still accepts what is sent to it."""
+        with asked(f"pause {name}") as client:
+            client.api.pause(self.containers[name])
+
+    def resume(self, name: str) -> None:
+        """`docker unpause`."""
+        with asked(f"resume {name}") as client:
+            if client.api.inspect_container(self.containers[name])["State"]["Paused"]:
+                client.api.unpause(self.containers[name])
+
+    def unexpected(self) -> dict[str, str]:
+        """Services that ended without us; where the restart policy has started them again, that is the service now."""
+        found = super().unexpected()
+        for name in found:
+            if name not in self.taken_down and self.adopt(name):
+                found[name] += "; its restart policy has started it again"
+        return found
+
+    # -- where things are --------------------------------------------------------------------------------------------
+
+    def probe_sources(self) -> tuple[str | None, str | None]:
+        """This machine's own address in the network; ports tell two probes apart."""
+        return None, None
+
+    def udp_tables(self) -> list[Path]:
+        """One table in the network namespace of each relay."""
+        relays = [service.running for service in self.services.values() if service.kind == "relay" and service.running]
+        return [Path(f"/proc/{relay.pid}/net/udp") for relay in relays if relay.pid]
+
+    def versions(self) -> dict[str, str]:
+        """What runs here, by service: the id of each image, and the SHA-256 of a program mounted into it."""
+        return {name: self.programs.version(service.kind) for name, service in self.services.items()}

@@ -1,0 +1,115 @@
+"""Which images the services of a target run as, and whether this machine can have them.
+
+``reference``: the release ``known-good`` of the control plane shipped here. ``wavry``: Wavry's own images by their
+names, or its programs in ``WAVRY_BIN``, mounted read-only into a base image whose entry points behave like Wavry's own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from drills.errors import BadInput, CannotRun
+from drills.stage import engine, images
+from drills.stage.compose import CONTROL_PLANE
+from drills.stage.processes import is_program
+
+Say = Callable[[str], None]
+RELEASE = "known-good"
+REPOSITORY = "ghcr.io/bybrooklyn/wavry"  # operations-facts §1.2
+INSTEAD = "; or run it with --stage processes"
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The images of one run."""
+
+    images: Mapping[str, str]  # variable of the compose file -> what to run
+    folder: Path | None = None  # whose programs are mounted
+
+    def variables(self) -> dict[str, str]:
+        """What the compose file must be told."""
+        return {**self.images, **({"DRILLS_PROGRAMS": str(self.folder)} if self.folder else {})}
+
+    def version(self, kind: str) -> str:
+        """The id of the image of a kind of service, with the digest of a mounted program."""
+        from hashlib import sha256
+
+        reference = self.images[variable(kind)]
+        words = f"{reference} {images.image_facts(reference)['id']}"
+        program = self.folder / f"wavry-{kind}" if self.folder and kind in CONTROL_PLANE else None
+        if program is None or ":mounted" not in reference:
+            return words
+        return f"sha256:{sha256(program.read_bytes()).hexdigest()[:16]} mounted into {words}"
+
+
+def variable(kind: str) -> str:
+    """The variable of the compose file that names the image of a kind of service."""
+    return f"DRILLS_{kind.upper()}_IMAGE"
+
+
+def wanted(target: str) -> dict[str, str]:
+    """Kind of image -> the name of one that we make, or a full reference to somebody else's.
+
+    Raises BadInput where the target's programs are not said.
+    """
+    ours = {"toxiproxy": "toxiproxy", "load": "load"}
+    if target == "reference":
+        return {kind: f"{kind}:{RELEASE}" for kind in CONTROL_PLANE} | ours
+    found = {kind: _wavry(kind) for kind in CONTROL_PLANE}
+    if missing := [kind for kind, image in found.items() if not image]:
+        folder = os.environ.get("WAVRY_BIN", "")
+        seen = f"no program in {folder}" if folder else "nothing"
+        raise BadInput(*(
+            f"WAVRY_BIN: found {seen} for {kind}, expected a folder with wavry-{kind}, or an image's name in "
+            f"WAVRY_{kind.upper()}_IMAGE" + ("" if kind == "master" else " or a tag in WAVRY_CONTROL_PLANE_TAG")
+            for kind in missing
+        ))  # fmt: skip
+    return found | ours
+
+
+def _wavry(kind: str) -> str:
+    """An image by name, a program to be mounted, or a published image by its tag; a master is not published."""
+    named, folder = os.environ.get(f"WAVRY_{kind.upper()}_IMAGE", ""), os.environ.get("WAVRY_BIN", "")
+    tag = os.environ.get("WAVRY_CONTROL_PLANE_TAG", "")
+    if named:
+        return named
+    if folder and is_program(Path(folder, f"wavry-{kind}")):
+        return f"{kind}:mounted"
+    if tag and kind != "master":
+        return f"{os.environ.get('WAVRY_IMAGE_REPO', '') or REPOSITORY}/{kind}:{tag}"
+    return ""
+
+
+def is_ours(image: str) -> bool:
+    """Whether it is one that we make."""
+    return image in ("toxiproxy", "load") or (image.partition(":")[2] in (RELEASE, "mounted") and "/" not in image)
+
+
+def problem(target: str) -> str:
+    """Why this target cannot be rehearsed in containers here, in a few words; empty if it can."""
+    return engine.problem() or images.problem([image for image in wanted(target).values() if is_ours(image)])
+
+
+def check(target: str) -> None:
+    """Raises BadInput or CannotRun where containers were asked for and cannot be had."""
+    wanted(target)
+    if found := engine.problem():
+        raise CannotRun(f"--stage containers: {found}; `make engine` installs and starts one{INSTEAD}")
+
+
+def ensured(target: str, say: Say) -> Programs:
+    """Every image here, made or pulled where it was not; raises CannotRun where one cannot be had."""
+    kinds = wanted(target)
+    try:
+        made = images.ensured([image for image in kinds.values() if is_ours(image)], say)
+        for image in kinds.values():
+            if not is_ours(image):
+                images.present_or_pulled(image, say)
+    except CannotRun as error:
+        raise CannotRun(f"{error}{INSTEAD}") from error
+    references = {variable(kind): made.get(image, image) for kind, image in kinds.items()}
+    mounted = any(image.endswith(":mounted") for image in kinds.values())
+    return Programs(references, Path(os.environ["WAVRY_BIN"]).resolve() if mounted else None)
