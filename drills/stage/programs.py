@@ -7,13 +7,15 @@ names, or its programs in ``WAVRY_BIN``, mounted read-only into a base image who
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from drills.errors import BadInput, CannotRun
-from drills.stage import engine, images
+from drills.stage import engine
 from drills.stage.compose import CONTROL_PLANE
+from drills.stage.images import making, recipes, registry
 from drills.stage.processes import is_program
 
 Say = Callable[[str], None]
@@ -38,7 +40,7 @@ class Programs:
         from hashlib import sha256
 
         reference = self.images[variable(kind)]
-        words = f"{reference} {images.image_facts(reference)['id']}"
+        words = f"{reference} {registry.image_facts(reference)['id']}"
         program = self.folder / f"wavry-{kind}" if self.folder and kind in CONTROL_PLANE else None
         if program is None or ":mounted" not in reference:
             return words
@@ -90,7 +92,18 @@ def is_ours(image: str) -> bool:
 
 def problem(target: str) -> str:
     """Why this target cannot be rehearsed in containers here, in a few words; empty if it can."""
-    return engine.problem() or images.problem([image for image in wanted(target).values() if is_ours(image)])
+    ours = [image for image in wanted(target).values() if is_ours(image)]
+    return engine.problem() or _unmakeable(ours)
+
+
+def _unmakeable(names: list[str]) -> str:
+    """Why images that are not here could not be made or pulled either."""
+    client = engine.client()
+    missing = [name for name in names if not making.present(client, recipes.image(name))]
+    if not missing or registry.name():
+        return ""
+    lacking = [word for word in ("mmdebstrap",) if not shutil.which(word)] + (["root"] if os.getuid() else [])
+    return f"no image {', '.join(missing)} here, and making it needs {' and '.join(lacking)}" if lacking else ""
 
 
 def check(target: str) -> None:
@@ -104,10 +117,10 @@ def ensured(target: str, say: Say) -> Programs:
     """Every image here, made or pulled where it was not; raises CannotRun where one cannot be had."""
     kinds = wanted(target)
     try:
-        made = images.ensured([image for image in kinds.values() if is_ours(image)], say)
+        made = making.ensured([image for image in kinds.values() if is_ours(image)], say)
         for image in kinds.values():
             if not is_ours(image):
-                images.present_or_pulled(image, say)
+                registry.present_or_pulled(image, say)
     except CannotRun as error:
         raise CannotRun(f"{error}{INSTEAD}") from error
     references = {variable(kind): made.get(image, image) for kind, image in kinds.items()}
