@@ -1,0 +1,1 @@
+"""What may cost time and memory, measured: ``make bench``. Tests are never timed; speed lives here."""

@@ -1,0 +1,18 @@
+"""Every benchmark by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from drills.bench import first_packet, pump, stage, verdict
+from drills.bench.rows import Row
+
+Benchmark = Callable[[Path], list[Row]]  # given an empty folder that is removed afterwards; raises CannotRun
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "stage": stage.measured,
+    "first_packet": first_packet.measured,
+    "pump": pump.measured,
+    "verdict": verdict.measured,
+}
