@@ -12,7 +12,8 @@ from drills.report.files import SeriesFile
 BLACK, GREY, ORANGE, SKY, GREEN, BLUE, RED, PURPLE = (
     "#000000", "#8c8c8c", "#e69f00", "#56b4e9", "#009e73", "#0072b2", "#d55e00", "#cc79a7",
 )  # fmt: skip
-FAULT_SHADE = "#f6ead2"
+WHITE, FAULT_SHADE, GRID, QUIET = "#ffffff", "#f6ead2", "#e3e3e3", "#444444"
+ON_COLOUR = "#111111"  # words on a coloured bar: dark in any scheme, 4.5:1 or better on every one of the colours
 LEAD_S = 2.0  # shown before calm and after recovery
 LEGEND = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.04), "frameon": False, "fontsize": 8, "handlelength": 1.4}
 
@@ -36,5 +37,5 @@ def windows(ax: Any, series: SeriesFile) -> None:
     for name, window in series.windows.items():
         if name == "fault":
             ax.axvspan(window.from_s, window.to_s, color=FAULT_SHADE, linewidth=0, zorder=0)
-        for edge in (window.from_s, window.to_s):
-            ax.axvline(edge, color=GREY, linewidth=0.6, zorder=1)
+    for edge in sorted({round(edge, 1) for window in series.windows.values() for edge in (window.from_s, window.to_s)}):
+        ax.axvline(edge, color=GREY, linewidth=0.6, zorder=1)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
+from drills.report.outside import one_line
+
 LONGEST = 400  # letters of one piece of outside text in a table
 _MARKS = re.compile(r"([\\`*\[\]|~$])|(?<![^\W_])_|_(?![^\W_])")  # an underscore inside a word is none
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -13,19 +15,15 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 def text(outside: object, longest: int = LONGEST) -> str:
     """Outside text as text on one line: no tag, link, code, table cell or heading can come of it."""
-    line = _one_line(str(outside))
+    line = one_line(outside)
     if len(line) > longest:
         line = line[: longest - 1] + "…"
     return _MARKS.sub(lambda found: "\\" + found.group(0), line).translate(_ENTITIES)
 
 
-def _one_line(outside: str) -> str:
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in outside).split())
-
-
 def code_block(outside: str) -> str:
     """A command to copy, in a fence that nothing inside can close."""
-    line = _one_line(outside)
+    line = one_line(outside)
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", line)), default=0))
     return f"{fence}sh\n{line}\n{fence}"
 

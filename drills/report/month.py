@@ -1,41 +1,46 @@
 """A month of runs in words and pictures, from the disk alone: no Docker, no network, no samples.
 
 Reads ``verdict.json``, ``series.json`` and ``provenance.json`` of each run of the month (and the end of the journal of
-one that was never judged); writes ``report.md``, ``report.json`` and a picture in each run's folder that it shows.
+one that was never judged); writes ``report.html``, ``report.md``, ``report.json``, ``junit.xml`` and a picture in
+each run's folder that it shows.
 
 ``report.json``:
 
 - ``format``, ``month``, ``answer`` (a sentence), ``gravest`` (a status), ``warnings`` (sentences)
-- ``drills``: the newest run of each drill, target and set of defects, gravest first
+- ``drills``: the newest run of each drill, target, stage and set of defects, gravest first
 - ``earlier``: all other runs of the month, newest first
 
-A run is ``{drill, run, path, status, problem, target, defects, started_at, counted, command, picture, verdict, claim,
-seconds, windows, faults, events, provenance}``: ``status`` is broken, inconclusive, held, ``not run`` or
-``unreadable``; ``problem`` says why there is no verdict; ``path`` and ``picture`` are seen from the month's folder;
-``counted`` is false for a run with a defect switched on, where runs without one speak for the month; ``verdict`` is
-verdict.json with its judgements sorted gravest first; ``claim`` to ``events`` are as in series.json (see
-drills/report/series.py). What a run does not have is null. ``earlier`` runs have no more than the first nine.
+A run is ``{drill, run, path, status, problem, target, stage, tier, pace, defects, started_at, counted, command,
+picture, verdict, claim, blast_radius, seconds, windows, faults, events, provenance}``: ``status`` is broken,
+inconclusive, held, ``not run`` or ``unreadable``; ``problem`` says why there is no verdict; ``path`` and ``picture``
+are seen from the month's folder; ``counted`` is false for a run with a defect switched on, where runs without one speak
+for the month; ``verdict`` is verdict.json with its judgements sorted gravest first; ``claim`` to ``events`` are as in
+series.json (see drills/report/series.py). What a run does not have is null. ``earlier`` runs have no more than what
+stands before ``command``.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from drills.report.html import html
+from drills.report.junit import junit
 from drills.report.overview import Overview, sorted_rows
 from drills.report.page import page
 from drills.report.picture import write_picture
 from drills.report.runs import Run, month_folder, runs_of
-from drills.report.section import command_of
+from drills.report.words import command_of
 
 FORMAT = 1
-_OF_SERIES = ("claim", "seconds", "windows", "faults", "events")
+_OF_SERIES = ("claim", "blast_radius", "seconds", "windows", "faults", "events")
 
 
 def write_month(out: Path, month: str) -> Path:
-    """Write a month's report under ``out`` and return the path of report.md.
+    """Write a month's report under ``out`` and return the path of report.html.
 
     Raises BadInput for a text that is no month, and for a month without runs.
     """
@@ -43,7 +48,9 @@ def write_month(out: Path, month: str) -> Path:
     overview = Overview.of(month, runs_of(folder))
     pictures = {run.path: write_picture(run) for run in overview.newest if run.series and run.verdict}
     _replace(folder / "report.json", json.dumps(as_data(overview, pictures), indent=2) + "\n")
-    return _replace(folder / "report.md", page(overview, pictures))
+    _replace(folder / "report.md", page(overview, pictures))
+    _replace(folder / "junit.xml", junit(overview))
+    return _replace(folder / "report.html", html(overview, pictures))
 
 
 def _replace(path: Path, content: str) -> Path:
@@ -69,20 +76,20 @@ def as_data(overview: Overview, pictures: Mapping[str, Path]) -> dict[str, Any]:
 def _brief(run: Run, *, counted: bool) -> dict[str, Any]:
     return {
         "drill": run.drill, "run": run.name, "path": run.path, "status": run.status, "problem": run.problem or None,
-        "target": run.target or None, "defects": list(run.defects), "started_at": run.started_at or None,
-        "counted": counted,
+        "target": run.target or None, "stage": run.stage or None, "tier": run.tier or None, "pace": run.pace or None,
+        "defects": list(run.defects), "started_at": run.started_at or None, "counted": counted,
     }  # fmt: skip
 
 
 def _whole(run: Run, overview: Overview, drawn: Path | None) -> dict[str, Any]:
-    series: dict[str, Any] = json.loads(run.series.model_dump_json()) if run.series else {}
+    series: dict[str, Any] = _finite(run.series.model_dump()) if run.series else {}
     return {
         **_brief(run, counted=run in overview.counted),
         "command": command_of(run),
         "picture": f"{run.path}/{drawn.name}" if drawn else None,
         "verdict": _verdict(run),
         **{name: series.get(name) for name in _OF_SERIES},
-        "provenance": run.provenance or None,
+        "provenance": _finite(run.provenance) or None,
     }
 
 
@@ -90,5 +97,14 @@ def _verdict(run: Run) -> dict[str, Any] | None:
     if run.verdict is None:
         return None
     rows = run.verdict.model_copy(update={"judgements": tuple(sorted_rows(run))})
-    found: dict[str, Any] = json.loads(rows.model_dump_json())
+    found: dict[str, Any] = _finite(rows.model_dump())
     return found
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

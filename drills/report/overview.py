@@ -9,7 +9,7 @@ from drills.report.files import JudgementRow
 from drills.report.runs import Run
 
 CONTROL = "calm"  # the null drill: if it does not hold, nothing else that month means anything (house style 5)
-_ORDER = ("broken", "inconclusive", "held")
+ORDER = ("broken", "inconclusive", "held")
 _SAYS = {
     "broken": ("{} is broken", "{} are broken"),
     "not run": ("{} could not be run", "{} could not be run"),
@@ -21,7 +21,7 @@ _SAYS = {
 
 @dataclass(frozen=True)
 class Overview:
-    """The newest run of each drill, target and set of defects, gravest first; and all the earlier ones, newest first.
+    """The newest run of each drill, target, stage and set of defects, gravest first; all earlier ones, newest first.
 
     A run that came to nothing is among the newest only where nothing of the same drill came after it.
     """
@@ -33,13 +33,13 @@ class Overview:
     @classmethod
     def of(cls, month: str, runs: Iterable[Run]) -> Overview:
         """Sorted out of a month's runs, oldest first as ``runs_of`` gives them."""
-        newest: dict[tuple[str, str, tuple[str, ...]], Run] = {}
+        newest: dict[tuple[str, str, str, tuple[str, ...]], Run] = {}
         last: dict[str, Run] = {}
         every = tuple(runs)
         for run in every:
             last[run.drill] = run
             if run.verdict:
-                newest[run.drill, run.target, run.defects] = run
+                newest[run.drill, run.target, run.stage, run.defects] = run
         chosen = {run.path: run for run in (*newest.values(), *(run for run in last.values() if not run.verdict))}
         return cls(
             month,
@@ -74,26 +74,37 @@ class Overview:
     def _name(self, run: Run) -> str:
         """The drill, and what tells it from other runs of the same drill."""
         target = f" on {run.target}" if run.target and len({one.target for one in self.counted}) > 1 else ""
-        return run.drill + target + (f" with {', '.join(run.defects)}" if run.defects else "")
+        stage = f" ({run.stage})" if run.stage and len({one.stage for one in self.counted}) > 1 else ""
+        return run.drill + target + stage + (f" with {', '.join(run.defects)}" if run.defects else "")
 
     def warnings(self) -> list[str]:
         """What a reader must know before the table: a control run that did not hold, or was not made."""
         words = []
-        for target in sorted({run.target for run in self.counted if run.target}):
-            controls = [run for run in self.newest if run.drill == CONTROL and run.target == target and not run.defects]
+        places = sorted({(run.target, run.stage) for run in self.counted if run.target})
+        for target, stage in places:
+            where = target + (f" ({stage})" if stage and len(places) > 1 else "")
+            here = [run for run in self.newest if (run.target, run.stage) == (target, stage)]
+            controls = [run for run in here if run.drill == CONTROL and not run.defects]
             if not controls:
-                words.append(f"{CONTROL}, the control run, was not made on {target} this month: "
+                words.append(f"{CONTROL}, the control run, was not made on {where} this month: "
                              "what broke there may not be the fault's doing.")  # fmt: skip
             elif any(run.status != "held" for run in controls):
-                words.append(f"{CONTROL}, the control run, did not hold on {target}: "
+                words.append(f"{CONTROL}, the control run, did not hold on {where}: "
                              "what held or broke there means little.")  # fmt: skip
         return words
+
+    def told_apart(self, run: Run) -> str:
+        """A run's drill, with target, stage and defects where the month has several runs of it to show."""
+        if sum(one.drill == run.drill for one in self.newest) == 1:
+            return run.drill
+        stage = f" ({run.stage})" if run.stage else ""
+        return f"{run.drill}, {run.target or 'unknown target'}{stage}" + "".join(f" with {one}" for one in run.defects)
 
 
 def sorted_rows(run: Run) -> list[JudgementRow]:
     """A run's judgements: broken first, then inconclusive, then held; otherwise as the scenario has them."""
     rows = run.verdict.judgements if run.verdict else ()
-    return sorted(rows, key=lambda row: _ORDER.index(row.verdict))
+    return sorted(rows, key=lambda row: ORDER.index(row.verdict))
 
 
 def key_row(run: Run) -> JudgementRow | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from drills.report.canvas import BLACK, BLUE, GREY, LEGEND, ORANGE, RED, SKY
+from drills.report.canvas import BLACK, BLUE, GREY, GRID, LEGEND, ORANGE, QUIET, RED, SKY
 from drills.report.files import Row, SeriesFile
 from drills.report.words import number
 
@@ -41,7 +41,7 @@ def losses(ax: Any, series: SeriesFile) -> None:
                 linestyle="none", label="not sent by us")  # fmt: skip
     due = series.total("packets_due") - series.total("packets_skipped")
     words = f"{series.total('packets_lost')} lost of {due} packets" if due else "no packet was sent"
-    ax.annotate(words, (0.01, 0.93), xycoords="axes fraction", va="top", fontsize=8, color="#444444")
+    ax.annotate(words, (0.01, 0.93), xycoords="axes fraction", va="top", fontsize=8, color=QUIET)
     ax.set_ylim(0, max([1.0, *(x for x in [*lost, *skipped] if x)]) * 1.35)
     _whole_ticks(ax)
     _dress(ax, "packets\nper s")
@@ -117,7 +117,7 @@ def _whole_ticks(ax: Any) -> None:
 
 def _dress(ax: Any, words: str) -> None:
     ax.set_ylabel(words)
-    ax.grid(axis="y", color="#e3e3e3", linewidth=0.6)
+    ax.grid(axis="y", color=GRID, linewidth=0.6)
     handles, labels = ax.get_legend_handles_labels()
     shapes_first = sorted(zip(handles, labels, strict=True), key=lambda pair: hasattr(pair[0], "get_marker"))
     ax.legend([handle for handle, _ in shapes_first], [label for _, label in shapes_first], **LEGEND)

@@ -15,6 +15,7 @@ from drills.report import panels, story
 from drills.report.canvas import plain, shown, windows
 from drills.report.files import SeriesFile, VerdictFile
 from drills.report.runs import Run
+from drills.report.svg import slim
 from drills.report.words import moment
 
 NAME = "picture.svg"
@@ -39,6 +40,7 @@ def write_picture(run: Run) -> Path:
     path = run.folder / NAME
     unfinished = path.with_suffix(".unfinished")
     save(run, unfinished, "svg")
+    unfinished.write_text(slim(unfinished.read_text(encoding="utf-8")), encoding="utf-8")
     unfinished.rename(path)
     return path
 
@@ -77,7 +79,7 @@ def _title(run: Run) -> str:
     outcome = verdict.verdict.upper() if verdict.verdict == "broken" else verdict.verdict
     defects = f" with {', '.join(run.defects)}" if run.defects else ""
     pace = f", pace {run.provenance['pace']}" if run.provenance.get("pace") else ""
-    where = f"on {verdict.target}{defects}, tier {verdict.tier}{pace}"
+    where = f"on {verdict.target}{defects}, {verdict.stage}, tier {verdict.tier}{pace}"
     return plain(f"{run.drill}: {outcome}\nstarted {moment(run.series.started_at)} UTC {where}")
 
 

@@ -57,6 +57,21 @@ class Run:
         return self.verdict.target if self.verdict else str(self.provenance.get("target", ""))
 
     @property
+    def stage(self) -> str:
+        """What the services stood on: containers or processes."""
+        return self.verdict.stage if self.verdict else str(self.provenance.get("stage", ""))
+
+    @property
+    def tier(self) -> str:
+        """Which set of limits applied."""
+        return self.verdict.tier if self.verdict else str(self.provenance.get("tier", ""))
+
+    @property
+    def pace(self) -> str:
+        """Whether the target's own timers ran at their real pace."""
+        return str(self.provenance.get("pace", ""))
+
+    @property
     def defects(self) -> tuple[str, ...]:
         """Defects of the reference that were switched on for this run, on purpose."""
         found = self.provenance.get("defects")

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import Any
 
+from drills.report.environment import conditions, groups
 from drills.report.files import FaultRow, JudgementRow, SeriesFile
 from drills.report.markdown import bullets, code_block, picture, table, text
+from drills.report.matrix import INDICATORS, WINDOWS, no_limit
 from drills.report.overview import sorted_rows
 from drills.report.runs import Run
-from drills.report.words import figure, limit, moment
+from drills.report.words import command_of, figure, limit, moment
 
 MARKS = {"broken": "**BROKEN**", "inconclusive": "inconclusive", "held": "held", "not run": "not run",
          "unreadable": "cannot be read"}  # fmt: skip
-# The Operations page's service indicators (Reliability Baseline), in its order; p95/p99 is one line there.
-INDICATORS = (
-    "session setup success rate", "handshake failure rate", "direct vs relay ratio", "p95 input-to-present latency",
-    "p99 input-to-present latency", "session drop rate",
-)  # fmt: skip
-WINDOWS = ("calm", "fault", "recovery")
 
 
-def section(run: Run, drawn: Path | None, *, told_apart: bool) -> str:
-    """The section of one run; the heading names target and defects where the drill has several."""
-    heading = f"## {text(run.drill)}"
-    if told_apart:
-        heading += f", {text(run.target or 'unknown target')}" + "".join(f" with {text(one)}" for one in run.defects)
-    parts = [heading, f"Verdict: {MARKS[run.status]}." + (f" {_sentence(run.problem)}" if run.problem else ""),
-             _story(run), "Run it again:\n\n" + code_block(command_of(run))]  # fmt: skip
+def section(run: Run, drawn: Path | None, heading: str) -> str:
+    """The section of one run under its heading, which is plain text."""
+    verdict = f"Verdict: {MARKS[run.status]}." + (f" {_sentence(run.problem)}" if run.problem else "")
+    parts = [f"## {text(heading)}", verdict, _story(run), "Run it again:\n\n" + code_block(command_of(run))]
     if run.verdict:
         parts += [_picture(run, drawn), _objectives(run), _indicators(run), _faults(run), _doubts(run)]
     return "\n\n".join(part for part in [*parts, _provenance(run)] if part)
@@ -49,20 +40,6 @@ def _story(run: Run) -> str:
     if run.defects:
         when += f", with a defect switched on, on purpose: {', '.join(run.defects)}"
     return bullets([*lines, text(when)])
-
-
-def command_of(run: Run) -> str:
-    """The command line of the run; put together from the provenance where none was noted."""
-    noted = str(run.provenance.get("command") or "")
-    if noted:
-        return noted
-    words = ["drills", "run", run.drill]
-    for option in ("target", "stage", "tier", "pace", "seed"):
-        if run.provenance.get(option) not in (None, ""):
-            words += [f"--{option}", str(run.provenance[option])]
-    for defect in run.defects:
-        words += ["--defect", defect]
-    return shlex.join(words)
 
 
 def _picture(run: Run, drawn: Path | None) -> str:
@@ -104,14 +81,9 @@ def _indicators(run: Run) -> str:
         mine = [found.get((indicator, window)) for window in WINDOWS]
         limits = [limit(row) for row in mine if row]
         cells = [f"{text(figure(row))}, {MARKS[row.verdict]}" if row else "not judged" for row in mine]
-        rows.append((indicator, *cells, text(limits[0]) if limits else _no_limit(indicator, run)))
+        rows.append((indicator, *cells, text(limits[0]) if limits else text(no_limit(indicator, run))))
     head = ("indicator", *WINDOWS, "limit")
     return "### Service indicators of the Operations page\n\n" + table(head, rows)
-
-
-def _no_limit(indicator: str, run: Run) -> str:
-    path = run.provenance.get("direct_path")
-    return f"direct path {text(path)}" if indicator == "direct vs relay ratio" and path else ""
 
 
 def _faults(run: Run) -> str:
@@ -139,24 +111,9 @@ def _doubts(run: Run) -> str:
 
 
 def _provenance(run: Run) -> str:
-    facts = run.provenance
-    if not facts:
+    if not run.provenance:
         return "### Provenance\n\nNone was written." if run.verdict else ""
-    lines = [f"{name.replace('_', ' ')}: {text(facts[name])}"
-             for name in ("commit", "drills_version", "seed", "pace", "tier", "target", "stage", "heartbeat_s", "suite",
-                          "network", "platform", "cpus", "python", "toxiproxy")
-             if facts.get(name) not in (None, "")]  # fmt: skip
-    for title, key in (("programs", "programs"), ("libraries", "libraries"), ("tier's limits", "tier_limits")):
-        lines += _pairs(title, facts.get(key))
-    limits = facts.get("limits_in_force")
-    if isinstance(limits, dict):
-        raised = {name: value for name, value in limits.items() if str(name).startswith("gateway.")}
-        lines += _pairs("gateway limits in force, raised because all ends share an address behind Toxiproxy", raised)
-        lines += _pairs("other limits in force", {name: limits[name] for name in limits if name not in raised})
+    lines = [f"{text(name)}: {text(value)}" for name, value in conditions(run).pairs]
+    lines += [f"{text(group.title)}: " + ", ".join(f"{text(name)} {text(value)}" for name, value in group.pairs)
+              for group in groups(run)]  # fmt: skip
     return "### Provenance\n\n" + bullets([*lines, f"evidence: {text(run.path)}"])
-
-
-def _pairs(title: str, found: Any) -> list[str]:
-    if not isinstance(found, dict) or not found:
-        return []
-    return [f"{title}: " + ", ".join(f"{text(name)} {text(value)}" for name, value in found.items())]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from drills.report.canvas import BLACK, GREEN, GREY, LEGEND, ORANGE, PURPLE, RED, SKY, plain, shown
+from drills.report.canvas import BLACK, GREEN, GREY, LEGEND, ON_COLOUR, ORANGE, PURPLE, RED, SKY, WHITE, plain, shown
 from drills.report.files import SeriesFile
 
 STATES = {
@@ -15,6 +15,7 @@ STATES = {
     "Banned": BLACK,
 }  # fmt: skip
 EVENTS_MAX = 8
+LABEL_MAX = 28  # letters beside the relays; more would leave no room for the panels
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def story(ax: Any, series: SeriesFile, outcomes: Mapping[str, str]) -> None:
     for place, row in enumerate(rows):
         end = to_s if row.to_s is None else max(row.to_s, row.from_s + least)
         if row.fault:
-            ax.barh(place, end - row.from_s, left=row.from_s, height=0.62, color=RED if row.proven else "white",
+            ax.barh(place, end - row.from_s, left=row.from_s, height=0.62, color=RED if row.proven else WHITE,
                     edgecolor=RED, linewidth=1)  # fmt: skip
         else:
             ax.plot([row.from_s], [place], marker="D", markersize=4, color=BLACK)
@@ -103,11 +104,11 @@ def relays(ax: Any, series: SeriesFile) -> None:
         if end < begin:
             continue
         colour = STATES.get(stretch.state, GREY)
-        ax.barh(place, end - begin, left=begin, height=0.7, color=colour, edgecolor="white", linewidth=0.8)
+        ax.barh(place, end - begin, left=begin, height=0.7, color=colour, edgecolor=WHITE, linewidth=0.8)
         if end - begin > (to_s - from_s) * 0.012 * len(stretch.state):
             ax.text((begin + end) / 2, place, plain(stretch.state), ha="center", va="center", fontsize=8,
-                    color="white" if colour in (GREEN, RED, BLACK) else BLACK)  # fmt: skip
-    ax.set_yticks(range(len(rows)), [plain(label) for label in rows.values()])
+                    color=WHITE if colour == BLACK else ON_COLOUR)  # fmt: skip
+    ax.set_yticks(range(len(rows)), [plain(label, LABEL_MAX) for label in rows.values()])
     ax.set_ylim(max(len(rows), 1) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)

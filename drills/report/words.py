@@ -1,12 +1,14 @@
-"""Figures, limits and moments as a reader wants them."""
+"""Figures, limits, moments and commands as a reader wants them."""
 
 from __future__ import annotations
 
 import math
+import shlex
 from datetime import datetime, timedelta
 
 from drills.objectives import CLAIMS, Shape
 from drills.report.files import JudgementRow
+from drills.report.runs import Run
 
 _AT_LEAST = (Shape.RATIO_MIN, Shape.COUNT_MIN)
 
@@ -46,3 +48,17 @@ def moment(started_at: str, after_s: float = 0.0, *, day: bool = True) -> str:
     except (ValueError, OverflowError):
         return started_at or "unknown"
     return f"{at:%Y-%m-%d %H:%M:%S}" if day else f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}"
+
+
+def command_of(run: Run) -> str:
+    """The command line of the run; put together from the provenance where none was noted."""
+    noted = str(run.provenance.get("command") or "")
+    if noted:
+        return noted
+    words = ["drills", "run", run.drill]
+    for option in ("target", "stage", "tier", "pace", "seed"):
+        if run.provenance.get(option) not in (None, ""):
+            words += [f"--{option}", str(run.provenance[option])]
+    for defect in run.defects:
+        words += ["--defect", defect]
+    return shlex.join(words)

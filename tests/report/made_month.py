@@ -7,6 +7,13 @@ from pathlib import Path
 from typing import Any
 
 MONTH = "2026-11"
+# everything that could become more than text somewhere: tags, the ends of script, comment and CDATA, Markdown, ANSI
+# colours, a letter that turns the reading direction, a control character, half a surrogate pair, an entity
+HOSTILE = (
+    "| <script>alert(1)</script>\n# heading `code` [link](javascript:x) $x$ *b* \u202e ]]> --> <![CDATA[ </style> "
+    "</title> \x1b[31mred\x1b[0m \x00\x08 \ud800 &lt; \" ' {{ 7 * 7 }}"
+)
+HOSTILE_SEEN = " ".join("".join(letter if letter.isprintable() else " " for letter in HOSTILE).split())
 
 
 def judgement(
@@ -68,3 +75,38 @@ def add_run(
     if facts:
         (folder / "provenance.json").write_text(json.dumps(facts))
     return folder
+
+
+def hostile_month(out: Path) -> Path:
+    """A run in which every text that comes from outside is hostile, and one that could not be run for such a reason."""
+    rows = [judgement(verdict="broken", reason=HOSTILE, why=HOSTILE, objective=HOSTILE, window=HOSTILE, unit=HOSTILE,
+                      indicator=HOSTILE)]  # fmt: skip
+    facts = provenance_file(
+        command=f"drills run ``` {HOSTILE}", commit=HOSTILE, limits_in_force={HOSTILE: HOSTILE}, pace=HOSTILE,
+        programs={HOSTILE: HOSTILE}, services={HOSTILE: {"command": [HOSTILE]}}, defects=[HOSTILE], seed=HOSTILE,
+    )  # fmt: skip
+    folder = add_run(out, "calm", "20261103T140000-aaaa", verdict="broken", judgements=rows, doubts=[HOSTILE],
+                     provenance=facts, tier=HOSTILE, target=HOSTILE, stage=HOSTILE)  # fmt: skip
+    series = series_file("calm", "x", claim=HOSTILE, blast_radius=HOSTILE)
+    fault = {key: HOSTILE for key in ("fault", "subject", "asked", "measured_on", "measured_off")}
+    series["faults"] = [{**series["faults"][0], **fault}]
+    series["events"] = [{"at_s": 3.0, "name": "log", "text": HOSTILE}]
+    series["relays"] = [{**series["relays"][0], "relay": HOSTILE, "relay_id": HOSTILE, "state": HOSTILE}]
+    (folder / "series.json").write_text(json.dumps(series))
+    journal = json.dumps({"event": "run.failed", "error": HOSTILE}) + "\n"
+    add_run(out, "javascript:alert(1)", "20261103T150000-aaaa", judged=False, journal=journal)
+    return folder
+
+
+def mixed_month(out: Path) -> None:
+    """A month with a run of each status, one with a defect, one on the other stage, earlier ones, a picture."""
+    add_run(out, "calm", "20261102T140000-aaaa", verdict="broken")
+    add_run(out, "calm", "20261103T140000-aaaa", series=True)
+    add_run(out, "relay_drain", "20261103T150000-aaaa", verdict="broken", series=True, stage="containers")
+    add_run(out, "relay_drain", "20261103T160000-aaaa", verdict="inconclusive", series=True, doubts=["a late generator"])
+    toothed = provenance_file(defects=["relay_forgets_drain"])
+    add_run(out, "relay_drain", "20261103T170000-aaaa", verdict="broken", provenance=toothed)
+    add_run(out, "gateway_lost", "20261103T180000-aaaa", judged=False)
+    unreadable = add_run(out, "master_lost", "20261103T190000-aaaa")
+    (unreadable / "verdict.json").write_text("{")
+    add_run(out, "nothing", "20261103T200000-aaaa", verdict="inconclusive", judgements=[])

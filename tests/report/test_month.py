@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_month import MONTH, add_run, judgement, provenance_file
+from made_month import MONTH, add_run, hostile_month, judgement, provenance_file
 
 from drills.errors import BadInput
 from drills.report.month import write_month
 
-HOSTILE = "| <script>alert(1)</script>\n# heading `code` [link](javascript:x) $x$ *b* \u202e"
-
 
 def written(out: Path) -> tuple[str, dict[str, Any]]:
     path = write_month(out, MONTH)
-    return path.read_text(), json.loads(path.with_suffix(".json").read_text())
+    return path.with_suffix(".md").read_text(), json.loads(path.with_suffix(".json").read_text())
 
 
 @pytest.mark.parametrize("month", ["2026-13", "2026-1", "26-11", "2026-11 ", "../2026-11", "", "2026-00", "2026-1１"])
@@ -32,7 +30,7 @@ def test_a_month_without_runs_is_bad_input_that_names_the_folder(tmp_path: Path)
     (tmp_path / MONTH / "relay_drain_standing" / "20261103T140000-aaaa" / "logs").mkdir(parents=True)
     with pytest.raises(BadInput, match=f"{tmp_path / MONTH}: found no run"):
         write_month(tmp_path, MONTH)
-    assert not (tmp_path / MONTH / "report.md").exists()
+    assert not list((tmp_path / MONTH).glob("*.*"))
 
 
 def test_the_answer_begins_with_the_gravest_verdict_and_names_the_drills(tmp_path: Path) -> None:
@@ -77,7 +75,21 @@ def test_each_target_has_a_row_and_a_control_run_of_its_own(tmp_path: Path) -> N
     text, data = written(tmp_path)
     assert "relay_drain on wavry is broken" in data["answer"]
     assert len(data["warnings"]) == 1 and "was not made on wavry" in data["warnings"][0]
-    assert "## relay_drain, wavry" in text
+    assert "## relay_drain, wavry (processes)" in text
+
+
+def test_each_stage_has_a_row_and_a_control_run_of_its_own(tmp_path: Path) -> None:
+    """A drill that held on processes says nothing of containers, and hides nothing that broke there."""
+    add_run(tmp_path, "relay_drain", "20261103T140000-aaaa", verdict="broken", stage="containers")
+    add_run(tmp_path, "relay_drain", "20261104T140000-aaaa")
+    add_run(tmp_path, "calm", "20261104T150000-aaaa")
+    text, data = written(tmp_path)
+    assert data["answer"].startswith("Broken: in 2026-11 relay_drain (containers) is broken; calm (processes), ")
+    assert [(row["status"], row["stage"]) for row in data["drills"]] == [
+        ("broken", "containers"), ("held", "processes"), ("held", "processes"),
+    ]  # fmt: skip
+    assert len(data["warnings"]) == 1 and "was not made on reference (containers)" in data["warnings"][0]
+    assert "| reference | containers | stage | fast |" in text
 
 
 def test_a_control_run_that_did_not_hold_is_said_first(tmp_path: Path) -> None:
@@ -138,20 +150,15 @@ def test_a_series_that_cannot_be_read_costs_only_the_picture(tmp_path: Path, con
 
 def test_outside_text_stays_text(tmp_path: Path) -> None:
     """A reason, doubt, service or drill name cannot become a tag, table cell, heading, link or code."""
-    rows = [judgement(verdict="broken", reason=HOSTILE, why=HOSTILE, objective=HOSTILE, window=HOSTILE, unit=HOSTILE)]
-    facts = provenance_file(command=f"drills run ``` {HOSTILE}", commit=HOSTILE, limits_in_force={HOSTILE: HOSTILE})
-    add_run(tmp_path, "calm", "20261103T140000-aaaa", verdict="broken", judgements=rows, doubts=[HOSTILE],
-            provenance=facts, tier=HOSTILE)  # fmt: skip
+    hostile_month(tmp_path)
     text, _ = written(tmp_path)
     outside_code = "".join(part for number, part in enumerate(text.split("````")) if number % 2 == 0)
-    assert "<script" not in outside_code
+    assert "<" not in outside_code.replace("\\<", "")
     assert "[link]" not in outside_code.replace("\\[link\\]", "")
-    assert "\u202e" not in text
+    assert all(letter.isprintable() or letter == "\n" for letter in text)
     assert not [line for line in text.splitlines() if line.startswith("# ") and "drills" not in line]
     table = [line for line in text.splitlines() if line.startswith("|") and "alert" in line]
-    assert len(table) == 2
-    for line in table:
-        assert line.replace("\\|", "").count("|") == 8
+    assert sorted(line.replace("\\|", "").count("|") for line in table) == [8, 8, 9, 9]  # fault, objective, two drills
 
 
 def test_judgements_come_gravest_first(tmp_path: Path) -> None:
@@ -182,8 +189,25 @@ def test_a_section_says_how_to_do_it_again_and_what_was_done(tmp_path: Path) -> 
 
 def test_a_report_made_again_from_the_same_disk_is_the_same(tmp_path: Path) -> None:
     folder = add_run(tmp_path, "relay_drain", "20261103T140000-aaaa", series=True)
-    first = written(tmp_path), (folder / "picture.svg").read_bytes()
-    assert (written(tmp_path), (folder / "picture.svg").read_bytes()) == first
+    write_month(tmp_path, MONTH)
+    names = ("report.html", "report.md", "report.json", "junit.xml")
+    files = [folder / "picture.svg", *(tmp_path / MONTH / name for name in names)]
+    first = [file.read_bytes() for file in files]
+    write_month(tmp_path, MONTH)
+    assert [file.read_bytes() for file in files] == first
+
+
+def test_the_page_for_people_is_the_one_that_is_named(tmp_path: Path) -> None:
+    add_run(tmp_path, "calm", "20261103T140000-aaaa")
+    assert write_month(tmp_path, MONTH) == tmp_path / MONTH / "report.html"
+
+
+def test_what_a_later_provenance_adds_is_shown_too(tmp_path: Path) -> None:
+    facts = provenance_file(engine="Docker 29", images={"gateway": "ghcr.io/x@sha256:ab"}, stage_why="an engine answers")
+    add_run(tmp_path, "calm", "20261103T140000-aaaa", provenance=facts)
+    text, _ = written(tmp_path)
+    for fact in ("- engine: Docker 29", "- images: gateway ghcr.io/x@sha256:ab", "- stage why: an engine answers"):
+        assert fact in text
 
 
 def test_reporting_imports_nothing_that_touches_docker_or_the_network() -> None:

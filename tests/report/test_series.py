@@ -138,9 +138,9 @@ def test_what_recover_writes_later_is_no_part_of_the_run(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_a_million_samples_take_less_than_three_seconds() -> None:
     packets, axis = _million()
-    began = time.perf_counter()
+    began = time.process_time()  # not the wall clock: a neighbour's work is none of ours
     rows = packet_series(packets, axis)
-    assert time.perf_counter() - began < 3.0
+    assert time.process_time() - began < 3.0
     assert sum(rows["packets_due"]) == 1_000_000
 
 

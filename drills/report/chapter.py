@@ -1,0 +1,80 @@
+"""One drill's part of the HTML page, in plain text: everything needed to believe its newest run or to do it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from drills.report import alternative
+from drills.report.environment import Group, conditions, groups
+from drills.report.files import FaultRow, SeriesFile
+from drills.report.matrix import Matrix, Miss, matrix_of, misses
+from drills.report.runs import Run
+from drills.report.svg import inlined
+from drills.report.timeline import Moment, named, timeline
+from drills.report.words import command_of, moment
+
+
+@dataclass(frozen=True)
+class FaultLine:
+    """A fault with its receipt."""
+
+    name: str
+    row: FaultRow
+    began: str
+    ended: str
+    lasted: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What the page says of one run; ``picture`` is SVG, all else plain text."""
+
+    run: Run
+    anchor: str
+    heading: str
+    when: str
+    command: str
+    picture: str
+    picture_says: str
+    matrix: Matrix
+    misses: tuple[Miss, ...]
+    faults: tuple[FaultLine, ...]
+    timeline: tuple[Moment, ...]
+    doubts: tuple[str, ...]
+    conditions: Group
+    groups: tuple[Group, ...]
+
+
+def chapter_of(run: Run, heading: str, drawing: str, taken: Collection[str] = ()) -> Chapter:
+    """What the page says of a run; ``drawing`` is its picture's SVG or nothing, ``taken`` the anchors before it."""
+    anchor = _anchor(heading, taken)
+    series = run.series
+    picture = inlined(drawing, anchor, alternative.label(heading), f"{anchor}-says") if drawing else ""
+    return Chapter(
+        run, anchor, heading, _when(run), command_of(run), picture,
+        alternative.description(series, run.verdict) if series and run.verdict else "",
+        matrix_of(run), misses(run),
+        tuple(_fault(row, series) for row in series.faults) if series else (),
+        timeline(series) if series else (),
+        run.verdict.doubts if run.verdict else (),
+        conditions(run), groups(run),
+    )  # fmt: skip
+
+
+def _anchor(heading: str, taken: Collection[str]) -> str:
+    """A name for links into the page, the same every month for the same drill."""
+    plain = "drill-" + (re.sub(r"[^A-Za-z0-9_]+", "-", heading).strip("-") or "unnamed")
+    tries = (plain if nth == 1 else f"{plain}-{nth}" for nth in range(1, len(taken) + 2))
+    return next(anchor for anchor in tries if anchor not in taken)
+
+
+def _when(run: Run) -> str:
+    return f"{moment(run.started_at)} UTC" + (f", {run.series.seconds} s long" if run.series else "")
+
+
+def _fault(row: FaultRow, series: SeriesFile) -> FaultLine:
+    ended = moment(series.started_at, row.to_s, day=False) if row.to_s is not None else "unknown"
+    lasted = f"{row.to_s - row.from_s:.2f} s" if row.to_s is not None else "unknown"
+    return FaultLine(named(row), row, moment(series.started_at, row.from_s, day=False), ended, lasted)

@@ -1,0 +1,76 @@
+"""A month as one self-contained HTML page: no script, no network, no other file.
+
+What comes from outside is escaped by the template engine, after letters that cannot be seen are taken out of it; a
+policy in the page itself forbids scripts and everything that is not in the page.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from drills.report.chapter import Chapter, chapter_of
+from drills.report.outside import one_line
+from drills.report.overview import Overview
+from drills.report.runs import GRAVEST_FIRST
+from drills.report.scorecard import HEAD, score_of
+from drills.report.words import figure, limit, moment
+
+TEMPLATES = Path(__file__).parent / "templates"
+# A word and a sign for each status, so that no colour has to be seen.
+MARKS = {
+    "broken": ("broken", "✕"), "not run": ("not run", "–"), "unreadable": ("cannot be read", "!"),
+    "inconclusive": ("inconclusive", "?"), "held": ("held", "✓"),
+}  # fmt: skip
+
+
+def html(overview: Overview, pictures: Mapping[str, Path]) -> str:
+    """The whole page; ``pictures`` has the picture of each run, by the run's path."""
+    chapters: list[Chapter] = []
+    for run in overview.newest:
+        drawn = pictures.get(run.path)
+        drawing = drawn.read_text(encoding="utf-8") if drawn else ""
+        chapters.append(chapter_of(run, overview.told_apart(run), drawing, {one.anchor for one in chapters}))
+    counts = Counter(run.status for run in overview.counted)
+    return (
+        _environment()
+        .get_template("month.html")
+        .render(
+            overview=overview,
+            chapters=chapters,
+            head=HEAD,
+            tally=[(status, counts[status]) for status in GRAVEST_FIRST if counts[status]],
+            style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True, finalize=_shown,
+    )  # fmt: skip
+    environment.globals.update(marks=MARKS, score_of=score_of, moment=moment)
+    environment.filters.update(figure=figure, limit=limit, svg=Markup, below=_below, breakable=_breakable)
+    return environment
+
+
+def _shown(value: Any) -> Any:
+    """What an expression of a template becomes; markup of our own stays as it is."""
+    return value if isinstance(value, Markup) else one_line(value)
+
+
+def _below(path: str) -> str:
+    """A link to a file below the page, which no name of a folder can turn into anything else."""
+    return "./" + quote(path)
+
+
+def _breakable(name: str) -> Markup:
+    """A long name that may break where a reader would break it, after an underscore."""
+    return Markup("_<wbr>").join(escape(part) for part in one_line(name).split("_"))
