@@ -38,10 +38,11 @@ KEPT = ("/usr/share/doc/*/copyright",)
 HOOKS = (
     f'chroot "$1" dpkg --purge {" ".join(PURGED)}',
     f'chroot "$1" groupadd --system --gid {USER_ID} wavry',
-    f'chroot "$1" useradd --system --uid {USER_ID} --gid wavry --home-dir /var/lib/wavry --shell /usr/sbin/nologin wavry',
+    f'chroot "$1" useradd --system --uid {USER_ID} --gid wavry --home-dir {DATA_FOLDERS["gateway"]} '
+    "--shell /usr/sbin/nologin wavry",
     f'chroot "$1" install -d -o wavry -g wavry {" ".join(DATA_FOLDERS.values())}',
     'chroot "$1" mkdir -p /opt/wavry/bin /usr/share/wavry-drills',
-    f"chroot \"$1\" dpkg-query -W -f '${{Package}} ${{Version}}\\n' > \"$1/{PACKAGES_FILE}\"",
+    f'chroot "$1" dpkg-query -W -f \'${{Package}} ${{Version}}\\n\' > "$1/{PACKAGES_FILE}"',
     # .pyc files that do not depend on times, since layers have none
     f'chroot "$1" python3 -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python{PYTHON}',
     # what the machine that made it has put there, and what only an installation would use

@@ -17,7 +17,8 @@ from drills.errors import CannotRun
 from drills.stage.images import places, tarball
 from drills.stage.images.tarball import Member
 
-MAKING = "wavry-drills.making"  # the label of a container that makes images; one left by a killed maker is removed
+# The label of a container that makes images; one that a killed maker of this folder has left is removed.
+MAKING = "wavry-drills.making"
 CACHE = "compiled"
 WITHIN_S = 300.0
 
@@ -55,14 +56,14 @@ class Compiler:
         # one process: what one file's byte code looks like may depend on what the same process compiled before
         words = ["python3", "-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash", *roots]
         return self.client.containers.create(
-            self.base, words, entrypoint=[], user="0", network_mode="none", labels={MAKING: "byte code"},
+            self.base, words, entrypoint=[], user="0", network_mode="none", labels={MAKING: str(places.FOLDER)},
             environment={"PYTHONPYCACHEPREFIX": f"/{CACHE}", "PYTHONHASHSEED": "0"},
         )  # fmt: skip
 
 
 def remove_left(client: Any) -> None:
     """Remove what a killed maker has left in the engine; only called with the lock held."""
-    for container in client.containers.list(all=True, filters={"label": MAKING}):
+    for container in client.containers.list(all=True, filters={"label": f"{MAKING}={places.FOLDER}"}):
         container.remove(force=True)
 
 

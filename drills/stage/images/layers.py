@@ -80,15 +80,16 @@ def base_layer() -> Layer:
 
 def entry() -> Layer:
     """The entry scripts, and the mount point of Wavry's programs."""
-    return _packed("entry", "the entry scripts", sources.inputs(sources.entry_files()), sources.entry_members)
+    files = sources.entry_files()
+    mounted = Member("opt/wavry/bin", None, 0o755)
+    return _packed("entry", "the entry scripts", sources.inputs(files), lambda: [mounted, *sources.members({}, files)])
 
 
 def reference() -> Layer:
     """The reference control plane."""
-    inputs = sources.inputs(sources.reference_files()) | {
-        "programs": {kind: sources.program(kind).decode() for kind in sources.KINDS}
-    }
-    return _compiled("reference", "the reference", inputs, sources.reference_members)
+    files, programs = sources.reference_files(), sources.program_files()
+    inputs = sources.inputs(files, programs)
+    return _compiled("reference", "the reference", inputs, lambda: sources.members(files, programs))
 
 
 def reference_packages() -> Layer:
@@ -99,7 +100,8 @@ def reference_packages() -> Layer:
 
 def load() -> Layer:
     """The load, the wire clients and the proxies' set-up."""
-    return _compiled("load", "the load", sources.inputs(sources.load_files()), sources.load_members)
+    files = sources.load_files()
+    return _compiled("load", "the load", sources.inputs(files), lambda: sources.members(files, {}))
 
 
 def load_packages() -> Layer:

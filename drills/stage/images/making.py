@@ -19,6 +19,7 @@ from drills.stage.images.compiled import Compiler
 from drills.stage.images.layers import Layer, MadeLayer
 from drills.stage.images.places import Say
 from drills.stage.images.recipes import Image
+from drills.stage.images.registry import Registry
 
 ENGINE_SILENCE_S = 300.0  # the engine unpacks a layer of 300 MB without a word
 FOREIGN_TOXIPROXY = "ghcr.io/shopify/toxiproxy:2.12.0"  # its makers' own image; takes the same arguments
@@ -29,6 +30,16 @@ def ensured(wanted: Sequence[str], say: Say) -> dict[str, str]:
 
     A tenth of a second where everything is here; what is not is pulled or made, and ``say`` is told in one line each.
     """
+    import docker.errors
+    import requests
+
+    try:
+        return _ensured(wanted, say)
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise CannotRun(f"images could not be made sure of: {registry.said(error)}") from error
+
+
+def _ensured(wanted: Sequence[str], say: Say) -> dict[str, str]:
     images = {name: recipes.image(name) for name in wanted}
     client = engine.client(ENGINE_SILENCE_S)
     found = {name: image.exact for name, image in images.items() if present(client, image)}
@@ -57,11 +68,12 @@ def present(client: Any, image: Image) -> bool:
 
 def _made_or_pulled(client: Any, missing: Sequence[Image], say: Say) -> dict[str, str]:
     """Get these images; returns the references of those that stand in for one of ours."""
-    to_make = [image for image in missing if not registry.pulled(client, image, say)]
+    ours = Registry(client, say)
+    to_make = [image for image in missing if not ours.pulled(image)]
     substitutes = {image.name: reference for image in to_make if (reference := _substitute(image, say))}
     to_make = [image for image in to_make if image.name not in substitutes]
     if to_make:
-        _Workshop(client, say).make(to_make)
+        _Workshop(client, say, ours).make(to_make)
     return substitutes
 
 
@@ -84,6 +96,7 @@ class _Workshop:
 
     client: Any
     say: Say
+    ours: Registry
 
     def make(self, images: Sequence[Image]) -> None:
         """Make these images and hand them to the engine in one archive."""
@@ -101,7 +114,7 @@ class _Workshop:
 
     def _have_base(self, base: Image) -> None:
         """The base image in the engine: it compiles, and all others stand on it."""
-        if present(self.client, base) or registry.pulled(self.client, base, self.say):
+        if present(self.client, base) or self.ours.pulled(base):
             return
         layer = base.layers[0]
         made = layers.made_before(layer) or self._made(layer, Compiler(self.client, base.exact))

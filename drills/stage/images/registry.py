@@ -24,6 +24,10 @@ SILENCE_S = 30.0  # the longest the engine may say nothing in the middle of a tr
 class _Refused(Exception):
     """What the registry or the engine said, in one line."""
 
+    def __init__(self, said: str, *, lacks_it: bool = False) -> None:
+        super().__init__(said)
+        self.lacks_it = lacks_it  # the registry answers, and only has no such image
+
 
 def name() -> str:
     """The registry and folder that ``DRILLS_REGISTRY`` names; empty for none."""
@@ -35,24 +39,32 @@ def remote(image: Image) -> tuple[str, str]:
     return f"{name()}/{image.repository.partition('/')[2]}", image.exact_tag
 
 
-def pulled(client: Any, image: Image, say: Say) -> bool:
-    """Whether the image came from our registry, made from the same inputs; it then has both its local tags."""
-    if not name():
-        return False
-    repository, tag = remote(image)
-    try:
-        _pull(repository, tag)
-    except _Refused as refused:
-        say(f"images: {repository}:{tag} could not be pulled ({refused})")
-        return False
-    found = client.api.inspect_image(f"{repository}:{tag}")
-    if label(found) != image.inputs:
-        say(f"images: {repository}:{tag} was made from other inputs than its tag says; not used")
-        return False
-    for local in (image.exact_tag, image.tag):
-        client.api.tag(found["Id"], image.repository, local)
-    say(f"images: {image.exact} from {repository}")
-    return True
+class Registry:
+    """Ours, for as long as images are made sure of: one that does not answer is asked once, not for each image."""
+
+    def __init__(self, client: Any, say: Say) -> None:
+        self.client, self.say = client, say
+        self.asked = bool(name())
+
+    def pulled(self, image: Image) -> bool:
+        """Whether the image came from here, made from the same inputs; it then has both its local tags."""
+        if not self.asked:
+            return False
+        repository, tag = remote(image)
+        try:
+            _pull(repository, tag)
+        except _Refused as refused:
+            self.asked = refused.lacks_it
+            self.say(f"images: {repository}:{tag} could not be pulled ({refused})")
+            return False
+        found = self.client.api.inspect_image(f"{repository}:{tag}")
+        if label(found) != image.inputs:
+            self.say(f"images: {repository}:{tag} was made from other inputs than its tag says; not used")
+            return False
+        for local in (image.exact_tag, image.tag):
+            self.client.api.tag(found["Id"], image.repository, local)
+        self.say(f"images: {image.exact} from {repository}")
+        return True
 
 
 def pushed(images: Sequence[Image], say: Say) -> None:
@@ -133,6 +145,8 @@ def _local(client: Any, reference: str) -> str:
         return str(client.api.inspect_image(reference)["Id"])
     except docker.errors.ImageNotFound:
         return ""
+    except docker.errors.DockerException as error:
+        raise CannotRun(f"image {reference} cannot be looked for: {said(error)}") from None
 
 
 def _pull(repository: str, tag: str) -> None:
@@ -146,7 +160,7 @@ def _pull(repository: str, tag: str) -> None:
     except requests.Timeout:
         raise _Refused(f"no answer within {ANSWER_WITHIN_S:g} s") from None
     except (docker.errors.DockerException, requests.RequestException) as error:
-        raise _Refused(said(error)) from None
+        raise _Refused(said(error), lacks_it=isinstance(error, docker.errors.NotFound)) from None
     _transfer(lambda api: api.pull(repository, tag=tag, stream=True, decode=True))
 
 

@@ -1,4 +1,7 @@
-"""Layers of our own files: the entry scripts, the reference control plane, the load."""
+"""Layers of our own files: the entry scripts, the reference control plane, the load.
+
+Files are read once, by whoever asks for their hash: what is edited meanwhile gets into neither hash nor layer.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from typing import Any
 from drills.stage.images import places
 from drills.stage.images.base import PYTHON
 from drills.stage.images.tarball import Member
+
+Files = Mapping[str, bytes]
 
 RECIPE = 1
 HOME = "opt/drills"
@@ -29,57 +34,42 @@ NOT_FOR_THE_LOAD = (
 )  # fmt: skip
 
 
-def reference_files() -> dict[str, Path]:
+def reference_files() -> Files:
     """The sources of the reference, by their path in the repository."""
-    return _found(REFERENCE, ())
+    return _read(REFERENCE, ())
 
 
-def load_files() -> dict[str, Path]:
+def load_files() -> Files:
     """The sources of the load, by their path in the repository."""
-    return _found(LOAD, NOT_FOR_THE_LOAD)
+    return _read(LOAD, NOT_FOR_THE_LOAD)
 
 
-def entry_files() -> dict[str, Path]:
+def entry_files() -> Files:
     """The entry scripts, by their path in the image."""
-    return {f"usr/local/bin/{kind}-entrypoint.sh": SCRIPTS / f"{kind}-entrypoint.sh" for kind in KINDS}
+    return {f"usr/local/bin/{kind}-entrypoint.sh": (SCRIPTS / f"{kind}-entrypoint.sh").read_bytes() for kind in KINDS}
 
 
-def program(kind: str) -> bytes:
-    """What the reference's images have where Wavry's have a binary."""
-    return f'#!/bin/sh\nexec python3 -m drills.reference.{kind} "$@"\n'.encode()
+def program_files() -> Files:
+    """What the reference's images have where Wavry's have a binary, by their path in the image."""
+    return {
+        f"usr/local/bin/wavry-{kind}": f'#!/bin/sh\nexec python3 -m drills.reference.{kind} "$@"\n'.encode()
+        for kind in KINDS
+    }
 
 
-def inputs(files: Mapping[str, Path]) -> dict[str, Any]:
+def inputs(*files: Files) -> dict[str, Any]:
     """Everything that determines a layer of these files."""
-    hashes = {path: hashlib.sha256(file.read_bytes()).hexdigest() for path, file in files.items()}
+    hashes = {path: hashlib.sha256(content).hexdigest() for some in files for path, content in some.items()}
     return {"recipe": RECIPE, "python": PYTHON, "files": hashes}
 
 
-def entry_members() -> Iterable[Member]:
-    """The entry scripts, and the folder that Wavry's own programs are mounted at."""
-    yield Member("opt/wavry/bin", None, 0o755)
-    for path, file in entry_files().items():
-        yield Member(path, file.read_bytes(), 0o755)
+def members(packages: Files, programs: Files) -> list[Member]:
+    """Sources below ``HOME``, programs where they belong."""
+    below = [Member(f"{HOME}/{path}", content) for path, content in packages.items()]
+    return below + [Member(path, content, 0o755) for path, content in programs.items()]
 
 
-def reference_members() -> Iterable[Member]:
-    """The reference with its three programs."""
-    for kind in KINDS:
-        yield Member(f"usr/local/bin/wavry-{kind}", program(kind), 0o755)
-    yield from _members(reference_files())
-
-
-def load_members() -> Iterable[Member]:
-    """The load."""
-    return _members(load_files())
-
-
-def _members(files: Mapping[str, Path]) -> Iterable[Member]:
-    for path, file in files.items():
-        yield Member(f"{HOME}/{path}", file.read_bytes())
-
-
-def _found(patterns: Iterable[str], without: tuple[str, ...]) -> dict[str, Path]:
+def _read(patterns: Iterable[str], without: tuple[str, ...]) -> Files:
     files = {path for pattern in patterns for path in places.REPOSITORY.glob(pattern)}
     named = {path.relative_to(places.REPOSITORY).as_posix(): path for path in sorted(files)}
-    return {name: path for name, path in named.items() if not name.startswith(without)}
+    return {name: path.read_bytes() for name, path in named.items() if not name.startswith(without)}

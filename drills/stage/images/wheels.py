@@ -37,8 +37,8 @@ NOT_FOR_THE_LOAD = {
 ONLY_AS_SOURCE = {"toxiproxy-python"}  # pure Python, so that a wheel made here is like one made anywhere
 LEFT_OUT = (
     "*.dist-info/RECORD", "*.dist-info/WHEEL", "*.dist-info/INSTALLER", "*.pyx", "*.pxd", "*.pyi", "*.c", "*.h",
-    "gevent/tests/*", "numpy/*/tests/*", "pyarrow/tests/*", "pyarrow/include/*", "pyarrow/src/*", "Cryptodome/SelfTest/*",
-    "zope/interface/*/tests/*", "zope/interface/tests/*", "greenlet/tests/*",
+    "gevent/tests/*", "numpy/*/tests/*", "pyarrow/tests/*", "pyarrow/include/*", "pyarrow/src/*",
+    "Cryptodome/SelfTest/*", "zope/interface/*/tests/*", "zope/interface/tests/*", "greenlet/tests/*",
 )  # fmt: skip
 
 
