@@ -45,7 +45,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
 
 
 def check_stage(scenarios: list[Scenario], options: Options) -> None:
-    """Raises BadInput where a drill asks for more than the stage offers, CannotRun where nobody asked for that stage."""
+    """Raises BadInput where a drill asks for more than its stage offers, CannotRun where nobody asked for that one."""
     lacking = [
         f"{scenario.path}: fault: found {fault}, expected a fault that a stage of {options.stage} offers"
         for scenario in scenarios

@@ -79,7 +79,10 @@ class Sockets:
             return web.Response(status=400, text="expected a WebSocket upgrade, version 13")
         if not self._origins.may_open(request.headers.get("Origin")):
             return web.Response(status=403)
-        await websocket.prepare(request)
+        try:
+            await websocket.prepare(request)
+        except ConnectionError:
+            return web.Response(status=400)  # gone while the upgrade was written; nobody reads this
         number = next(self._numbers)
         self._outlets[number] = Outlet(request, websocket)
         pump = asyncio.create_task(self._outlets[number].pump())
