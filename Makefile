@@ -5,13 +5,22 @@ BIN := $(VENV)/bin
 TOXIPROXY := github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0
 STAMP := $(VENV)/.set-up
 
-.PHONY: drills test setup lint doctor clean
+.PHONY: drills test test-engine setup engine images lint doctor clean
 
 drills: setup ## the monthly suite against the reference control plane; the exit code is printed last
 	@$(BIN)/drills run --suite monthly
 
 test: setup ## the tests: no engine, no network, no timing
 	@$(BIN)/python -m pytest -q
+
+test-engine: setup ## the tests that need a container engine; without one they are errors
+	@$(BIN)/python -m pytest -q tests/engine
+
+engine: ## Docker and Compose for a machine that has none (root, packages); nothing else installs or starts an engine
+	@$(PYTHON) -m drills.stage.engine_setup
+
+images: setup ## the images of the container stage: pulled where DRILLS_REGISTRY has them, else made here
+	@$(BIN)/python -m drills.stage.images
 
 setup: $(STAMP) toxiproxy ## .venv and Toxiproxy, nothing outside this folder
 

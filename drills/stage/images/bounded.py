@@ -35,14 +35,14 @@ def run(
             )  # fmt: skip
         code = process.wait(within_s)
     except subprocess.TimeoutExpired:
-        raise CannotRun(f"{command[0]} did not end within {within_s:g} s{_witness(log)}") from None
+        raise CannotRun(f"{command[0]} did not end within {within_s:g} s{witness(log)}") from None
     except OSError as error:
         raise CannotRun(f"{command[0]} cannot be run: {error.strerror}") from error
     finally:
         if process is not None:
             _end(process)
     if code:
-        raise CannotRun(f"{command[0]} ended with {code}{_witness(log)}")
+        raise CannotRun(f"{command[0]} ended with {code}{witness(log)}")
 
 
 @contextlib.contextmanager
@@ -74,7 +74,7 @@ def _to_all(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         os.killpg(process.pid, number)
 
 
-def _witness(log: Path) -> str:
+def witness(log: Path) -> str:
     """The last lines of a log, for an error."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
     return f" (whole log: {log})" + "".join(f"\n    {line[:200]}" for line in lines[-LAST_LINES:])
