@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from drills.stage import engine
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 PYTHON_MIN = (3, 11)
 TOXIPROXY = "2.12"  # the version whose behaviour the faults were checked against
@@ -215,6 +217,37 @@ def disk() -> Row:
     return Row(free >= DISK_GIB_MIN, f"{free:.1f} GiB free at {REPOSITORY}")
 
 
+def container_engine() -> Row:
+    """An engine whose containers can be reached from here."""
+    version, unfit = engine.version(), engine.unfit()
+    return Row(not unfit, ", ".join(part for part in (version and f"version {version}", unfit) if part))
+
+
+def compose() -> Row:
+    """The program that stands the stage up."""
+    version = engine.compose_version()
+    return Row(bool(version), f"version {version}" if version else "no compose v2")
+
+
+def images() -> Row:
+    """The images of the container stage, or what they would be made with when a drill first needs them."""
+    if engine.unfit():
+        return Row(False, "no engine to look in")
+    if not venv_python().exists():
+        return Row(False, "not looked for before `make setup`")
+    code, line = asked([str(venv_python()), "-m", "drills.stage.images", "list"])
+    counts = re.fullmatch("([0-9]+) of ([0-9]+) are here", line)
+    if code or not counts:
+        return Row(False, line)
+    if counts[1] == counts[2]:
+        return Row(True, f"all {counts[2]}")
+    if os.environ.get("DRILLS_REGISTRY"):
+        return Row(True, f"{line}, the others will be pulled from DRILLS_REGISTRY or made")
+    if shutil.which("mmdebstrap"):
+        return Row(True, f"{line}, the others will be made")
+    return Row(False, f"{line}, and there is no mmdebstrap to make the others with")
+
+
 def wavry() -> Row:
     """The programs for `--target wavry`."""
     folder = os.environ.get("WAVRY_BIN", "")
@@ -241,8 +274,13 @@ LOOKS = (
     Look("UDP receive buffer", False, receive_buffer, f"sysctl -w net.core.rmem_max={BUFFER_BYTES_MIN}"),
     Look("CPUs", False, cpus, "a machine with more CPUs; on one, late sends make many judgements inconclusive"),
     Look(
-        "container engine", False, lambda: program("docker", "version", "--format", "{{.Server.Version}}"),
-        "nothing to do: it is not used yet, the process stage needs none",
+        "container engine", False, container_engine,
+        "`make engine` (root) installs and starts Docker; the process stage needs none",
+    ),
+    Look("compose v2", False, compose, "`make engine` brings it; the process stage needs none"),
+    Look(
+        "images", False, images,
+        "`make images`; making them needs mmdebstrap and root, pulling them DRILLS_REGISTRY; the process stage none",
     ),
     Look("clock source", False, clock, "boot with clocksource=tsc where the machine has a stable one"),
     Look("free disk", True, disk, "remove old runs under reports/, a run is about 50 MiB"),

@@ -8,14 +8,17 @@ library is imported, so that the doctor can look before anything is installed (n
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import time
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +26,11 @@ from drills.errors import CannotRun
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_HOST = "unix:///var/run/docker.sock"
-PROBLEM_WITHIN_S = 3.0  # the longest that choosing a stage may take
+PROBLEM_WITHIN_S = 3.0  # the longest that choosing a stage may take: the two below, and Compose with what is left
 ANSWER_WITHIN_S = 1.5  # an idle engine answers in 5 ms, one that is pulling images in a few hundred
+BRIDGE_WITHIN_S = 0.5
 COMPOSE_SAYS = "Docker Compose version"  # version 1 said "docker-compose version"; one built by Go says "dev"
-INTERFACES = Path("/sys/class/net")
+SIOCGIFADDR = 0x8915  # linux/sockios.h: an interface's address
 REMEDY = "`make engine` installs and starts one (root); `--stage processes` needs none"
 
 
@@ -90,17 +94,23 @@ def problem() -> str:
     Takes about a tenth of a second, never more than three, and creates nothing.
     """
     deadline = time.monotonic() + PROBLEM_WITHIN_S
+    found = unfit()
+    if not found:
+        try:
+            compose_program(deadline - time.monotonic())
+        except CannotRun:
+            found = "no compose v2"
+    return found
+
+
+def unfit() -> str:
+    """Why the engine cannot carry a stage, whether or not there is a Compose; empty when it can."""
     if not sys.platform.startswith("linux"):
         return "containers are only reached at their addresses on Linux"
     try:
-        found = _why_unfit(deadline)
-        if not found:
-            compose_program(deadline - time.monotonic())
+        return _why_unfit()
     except _Unanswered as unanswered:
         return str(unanswered)
-    except CannotRun:
-        return "no compose v2"
-    return found
 
 
 def version() -> str:
@@ -121,9 +131,9 @@ def compose_version(within_s: float = 10.0) -> str:
     return ""
 
 
-def _why_unfit(deadline: float) -> str:
+def _why_unfit() -> str:
     """What the engine says of itself that keeps its containers' addresses out of our reach."""
-    server, about = _asked("/info", min(ANSWER_WITHIN_S, deadline - time.monotonic()))
+    server, about = _asked("/info", ANSWER_WITHIN_S)
     if "libpod" in server.lower():
         return "the engine is Podman; drills were only tried on Docker's own"
     if "Docker Desktop" in about.get("OperatingSystem", ""):
@@ -132,16 +142,30 @@ def _why_unfit(deadline: float) -> str:
         return "a rootless engine: container addresses cannot be reached from here"
     if about.get("OSType", "linux") != "linux":
         return f"the engine runs {about['OSType']} containers"
-    bridge = _bridge(deadline)
-    if bridge and not (INTERFACES / bridge).exists():
-        return f"the engine is not on this machine (its bridge {bridge} is not here)"
-    return ""
+    return _why_elsewhere()
 
 
-def _bridge(deadline: float) -> str:
-    """The engine's own bridge, an interface of the machine it runs on; empty where it was started without one."""
-    _, network = _asked("/networks/bridge", min(ANSWER_WITHIN_S, deadline - time.monotonic()))
-    return str((network.get("Options") or {}).get("com.docker.network.bridge.name", ""))
+def _why_elsewhere() -> str:
+    """Whether the engine's own bridge, if it was started with one, is an interface of ours, with its address."""
+    _, network = _asked("/networks/bridge", BRIDGE_WITHIN_S)
+    name = str((network.get("Options") or {}).get("com.docker.network.bridge.name", ""))
+    subnets = [row["Subnet"] for row in (network.get("IPAM") or {}).get("Config") or () if row.get("Subnet")]
+    if not name or not subnets:
+        return ""
+    address = _address(name)
+    if address and any(ip_address(address) in ip_network(subnet, strict=False) for subnet in subnets):
+        return ""
+    return f"the engine is not on this machine (its bridge {name} with {subnets[0]} is not here)"
+
+
+def _address(interface: str) -> str:
+    """The IPv4 address of an interface of ours; empty where there is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            answer = fcntl.ioctl(asking, SIOCGIFADDR, struct.pack("=256s", interface.encode()[:15]))
+        except OSError:
+            return ""
+    return socket.inet_ntoa(answer[20:24])
 
 
 def _asked(path: str, within_s: float) -> tuple[str, dict[str, Any]]:

@@ -117,8 +117,9 @@ def keep_networks_apart() -> None:
 class Place:
     """Where an engine that is started by hand keeps its files.
 
-    ``DRILLS_ENGINE_ROOT`` puts everything below one folder and leaves the machine's network alone, to try this beside
-    an engine that is in use (with DOCKER_HOST naming ``docker.sock`` in that folder).
+    ``DRILLS_ENGINE_ROOT`` puts everything below one folder and into a network namespace of its own, to try this beside
+    an engine that is in use (with DOCKER_HOST naming ``docker.sock`` in that folder): a second engine in the same
+    network would take the first one's bridge away. Drills cannot use it, and that is what is said in the end.
     """
 
     def __init__(self, root: Path | None) -> None:
@@ -140,8 +141,8 @@ class Place:
         """The command line of dockerd."""
         words = ["dockerd", "--host", f"unix://{self.socket}", "--pidfile", str(self.pid_file)]
         if self.root:
-            words += ["--data-root", str(self.root / "data"), "--exec-root", str(self.exec_root)]
-            return [*words, "--iptables=false", "--ip6tables=false", "--bridge=none"]
+            words = ["unshare", "--net", *words, "--data-root", str(self.root / "data")]
+            words += ["--exec-root", str(self.exec_root)]
         said = json.loads(DAEMON_FILE.read_text(encoding="utf-8")) if DAEMON_FILE.exists() else {}
         return words + [word for key, flag in NETWORK_WORDS.items() if key not in said for word in flag]
 

@@ -48,10 +48,13 @@ def _push() -> None:
 
 
 def _list() -> None:
+    """The first line sums up, for the doctor."""
     client = engine.client()
-    for name in recipes.names():
-        image = recipes.image(name)
-        print(f"{name:20}  {'present' if making.present(client, image) else 'missing':8}  {image.exact}")
+    images = [recipes.image(name) for name in recipes.names()]
+    here = {image.name for image in images if making.present(client, image)}
+    print(f"{len(here)} of {len(images)} are here")
+    for image in images:
+        print(f"{image.name:20}  {'present' if image.name in here else 'missing':8}  {image.exact}")
 
 
 def _prune() -> None:
