@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drills.measures.packets import in_order
 from drills.record import Event, Record, Span
 
 REACTION_MS = 250.0  # a worker that stands still this long makes its sessions act on it (drills/load/session.py)
@@ -60,26 +61,37 @@ def forgotten_sessions(record: Record, span: Span) -> int:
     """Sessions that lived in the window and for which nothing was even due for a while: their pump had stopped."""
     import numpy
 
+    session, from_ns, to_ns = _holes(record)
+    return len(numpy.unique(session[(from_ns < span.to_ns) & (to_ns > span.from_ns)]))
+
+
+def _holes(record: Record) -> tuple[Any, Any, Any]:
+    """Every stretch in which nothing was due for a session though it lived: session, from and to (ns)."""
+    cached = record.__dict__.get("_holes")
+    if cached is None:
+        cached = record.__dict__["_holes"] = _holes_of(record)
+    holes: tuple[Any, Any, Any] = cached
+    return holes
+
+
+def _holes_of(record: Record) -> tuple[Any, Any, Any]:
+    import numpy
+
     packets = record.packets
     lived = {event["session"]: event["ended_ns"] for event in record.named("session.setup") if event["ok"]}
     stopped: dict[int, int] = {}
     for event in record.named("session.ended"):
         stopped.setdefault(event["session"], event["stopped_ns"])
     both = [(session, lived[session], stopped[session]) for session in lived if session in stopped]
-    if not both:
-        return 0
     # when something was due, per session and direction, between its set-up and its end
-    numbers, began, ended = (numpy.array(column, dtype=numpy.int64) for column in zip(*both, strict=True))
-    keys = numpy.concatenate([packets.session.astype(numpy.int64) * 2 + packets.direction]
-                             + [numbers * 2 + direction for direction in (0, 1) for _ in (0, 1)])  # fmt: skip
-    moments = numpy.concatenate((packets.intended_ns, began, ended, began, ended))
-    order = numpy.lexsort((moments, keys))
-    keys, moments = keys[order], moments[order]
-    inside = numpy.isin(keys // 2, numbers)
-    keys, moments = keys[inside], moments[inside]
+    numbers, began, ended = numpy.array(both, dtype=numpy.int64).reshape(-1, 3).T
+    flows, code = packets.flows()
+    inside = numpy.isin(flows // 2, numbers)[code]
+    keys = numpy.concatenate([flows[code[inside]]] + [numbers * 2 + direction for direction in (0, 1) for _ in (0, 1)])
+    moments = numpy.concatenate((packets.intended_ns[inside], began, ended, began, ended))
+    keys, moments = in_order(keys, moments)
     hole = (numpy.diff(keys) == 0) & (numpy.diff(moments) > UNSENT_NS)
-    hole &= (moments[:-1] < span.to_ns) & (moments[1:] > span.from_ns)
-    return len(numpy.unique(keys[:-1][hole] // 2))
+    return keys[:-1][hole] // 2, moments[:-1][hole], moments[1:][hole]
 
 
 def unstarted_visits(record: Record, span: Span) -> int:

@@ -6,10 +6,11 @@ Packets that our own generator was too late to send are no evidence either way; 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from drills.measures.evidence import Evidence, ratio
-from drills.measures.packets import FRAME, INPUT, Packets
+from drills.measures.packets import FRAME, INPUT, Packets, in_order, order_of
 from drills.objectives import Claim
 from drills.record import Record, Span
 
@@ -34,46 +35,43 @@ def silences_by_session(record: Record, span: Span) -> dict[int, float]:
     arrival to the last packet sent. A silence belongs, whole, to the window that holds its middle: cut at a border, one
     that is too long would be two that are not.
     """
+    packets = record.packets
+    return dict(packets.remembered(("silences", span), lambda: _longest_by_session(packets, span)))
+
+
+def _longest_by_session(packets: Packets, span: Span) -> dict[int, float]:
     import numpy
 
-    session, from_ns, to_ns = _silences(record)
+    session, from_ns, to_ns = packets.remembered("silences", lambda: _silences_of(packets))
     middle = from_ns + (to_ns - from_ns) // 2
     here = (middle >= span.from_ns) & (middle < span.to_ns)
-    present = _due_in(record.packets, span)
+    present = _due_in(packets, span)
     numbers = numpy.unique(present.session[present.sent_ns > 0].astype(numpy.int64))
-    here &= numpy.isin(session, numbers)
+    session, length_ms = session[here], (to_ns[here] - from_ns[here]) / 1e6
+    found = numpy.minimum(numpy.searchsorted(numbers, session), max(0, len(numbers) - 1))
+    known = numbers[found] == session if len(numbers) else numpy.zeros(len(session), dtype=bool)
     longest = numpy.zeros(len(numbers))
-    numpy.maximum.at(longest, numpy.searchsorted(numbers, session[here]), (to_ns[here] - from_ns[here]) / 1e6)
+    numpy.maximum.at(longest, found[known], length_ms[known])
     return dict(zip(numbers.tolist(), longest.tolist(), strict=True))
 
 
-def _silences(record: Record) -> tuple[Any, Any, Any]:
-    """Every stretch without an arrival of the record: session, from and to (ns); worked out once."""
-    cached = record.__dict__.get("_silences")
-    if cached is None:
-        cached = record.__dict__["_silences"] = _silences_of(record.packets)
-    silences: tuple[Any, Any, Any] = cached
-    return silences
-
-
 def _silences_of(packets: Packets) -> tuple[Any, Any, Any]:
+    """Every stretch without an arrival of the record: session, from and to (ns)."""
     import numpy
 
     sent = packets.where(packets.sent_ns > 0)
-    key = sent.session.astype(numpy.int64) * 2 + sent.direction
-    keys, code = numpy.unique(key, return_inverse=True)
-    first = numpy.full(len(keys), numpy.iinfo(numpy.int64).max)
-    last = numpy.zeros(len(keys), dtype=numpy.int64)
+    numbers, code = sent.flows()
+    first = numpy.full(len(numbers), numpy.iinfo(numpy.int64).max)
+    last = numpy.zeros(len(numbers), dtype=numpy.int64)
     numpy.minimum.at(first, code, sent.sent_ns)
     numpy.maximum.at(last, code, numpy.maximum(sent.sent_ns, sent.received_ns))
     # the stretches begin with the first send and end with the last: what lies outside was never due
     heard = sent.received_ns > 0
-    keys = numpy.concatenate((keys, key[heard], keys))
-    moments = numpy.concatenate((first, sent.received_ns[heard], last))
-    order = numpy.lexsort((moments, keys))
-    keys, moments = keys[order], moments[order]
-    same = numpy.diff(keys) == 0
-    return keys[1:][same] // 2, moments[:-1][same], moments[1:][same]
+    ends = numpy.arange(len(numbers))
+    code, moments = in_order(numpy.concatenate((ends, code[heard], ends)),
+                             numpy.concatenate((first, sent.received_ns[heard], last)))  # fmt: skip
+    same = numpy.diff(code) == 0
+    return (numbers // 2)[code[1:][same]], moments[:-1][same], moments[1:][same]
 
 
 def longest_silences(record: Record, span: Span, claim: Claim) -> Evidence:
@@ -109,35 +107,54 @@ def presented_ms(packets: Packets, span: Span) -> Any:
 
 def presented(packets: Packets, span: Span) -> tuple[Any, Any]:
     """When each input of the window was due (ns), and its input-to-present (ms; infinite where it was never shown)."""
+    found: tuple[Any, Any] = packets.remembered(("presented", span), lambda: _presented(packets, span))
+    return found
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Everything that frames show, session by session: arrays, one element a frame that was read, or one a session."""
+
+    numbers: Any  # the sessions
+    code: Any  # of each frame, which of them it belongs to
+    received_ns: Any  # when it was read; rising within a session
+    newest: Any  # the newest input shown so far, in a range of each session's own, so that it rises over all
+    stride: int  # how long these ranges are
+    last_sent_ns: Any  # of each session, when its host sent its last frame
+
+
+def _shown_of(packets: Packets) -> _Shown:
+    import numpy
+
+    numbers = numpy.unique(packets.session.astype(numpy.int64))
+    frames = packets.where((packets.direction == FRAME) & (packets.received_ns > 0) & (packets.shows >= 0))
+    code = numpy.searchsorted(numbers, frames.session)
+    order = order_of(code, frames.received_ns)
+    code = code[order]
+    stride = int(max(frames.shows.max(initial=0), packets.sequence.max(initial=0))) + 2
+    newest = numpy.maximum.accumulate(code * stride + frames.shows[order])
+    sent = packets.where((packets.direction == FRAME) & (packets.sent_ns > 0))
+    last_sent_ns = numpy.zeros(len(numbers), dtype=numpy.int64)
+    numpy.maximum.at(last_sent_ns, numpy.searchsorted(numbers, sent.session), sent.sent_ns)
+    return _Shown(numbers, code, frames.received_ns[order], newest, stride, last_sent_ns)
+
+
+def _presented(packets: Packets, span: Span) -> tuple[Any, Any]:
     import numpy
 
     inputs = _due_in(packets, span)
     inputs = inputs.where((inputs.direction == INPUT) & (inputs.received_ns > 0))
-    frames = packets.where((packets.direction == FRAME) & (packets.received_ns > 0) & (packets.shows >= 0))
-    if len(inputs) == 0:
-        return numpy.zeros(0, dtype=numpy.int64), numpy.zeros(0)
-    # one search for all sessions: frames in order of session and arrival, the newest input shown so far within a
-    # session, and both made one rising number by giving each session a range of its own
-    order = numpy.lexsort((frames.received_ns, frames.session))
-    session, shows, received = frames.session[order].astype(numpy.int64), frames.shows[order], frames.received_ns[order]
-    stride = int(max(shows.max(initial=0), inputs.sequence.max())) + 2
-    input_session = inputs.session.astype(numpy.int64)
-    numbers = numpy.unique(numpy.concatenate((session, input_session)))
-    frame_code, input_code = numpy.searchsorted(numbers, session), numpy.searchsorted(numbers, input_session)
-    rising = numpy.maximum.accumulate(frame_code * stride + shows)
-    found = numpy.searchsorted(rising, input_code * stride + inputs.sequence)
-    inside = found < len(rising)
+    # one search for all sessions: the first frame, in the order of arrival, that shows this input or a newer one
+    shown: _Shown = packets.remembered("shown", lambda: _shown_of(packets))
+    code = numpy.searchsorted(shown.numbers, inputs.session)
+    found = numpy.searchsorted(shown.newest, code * shown.stride + inputs.sequence)
+    inside = found < len(shown.newest)
     same = numpy.zeros(len(found), dtype=bool)
-    same[inside] = frame_code[found[inside]] == input_code[inside]
+    same[inside] = shown.code[found[inside]] == code[inside]
     values = numpy.full(len(found), numpy.inf)
-    values[same] = (received[found[same]] - inputs.intended_ns[same]) / 1e6
+    values[same] = (shown.received_ns[found[same]] - inputs.intended_ns[same]) / 1e6
     # an input after which its host sent no frame could not be shown any more: no evidence; a lost frame is evidence
-    sent = packets.where((packets.direction == FRAME) & (packets.sent_ns > 0))
-    sent = sent.where(numpy.isin(sent.session, numbers))
-    last_frame = numpy.zeros(len(numbers), dtype=numpy.int64)
-    numpy.maximum.at(last_frame, numpy.searchsorted(numbers, sent.session), sent.sent_ns)
-    could = last_frame[input_code] > inputs.received_ns
-    counts = same | could
+    counts = same | (shown.last_sent_ns[code] > inputs.received_ns)
     return inputs.intended_ns[counts], values[counts]
 
 

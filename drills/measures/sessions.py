@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from drills.measures.evidence import Evidence, ratio
 from drills.measures.media import silences_by_session
@@ -68,25 +69,22 @@ def _tail_ms(record: Record, ended: Event) -> float:
     return (ended["stopped_ns"] - last) / 1e6 if last is not None else 0.0
 
 
-def _last_heard(record: Record) -> dict[int, int]:
+def _last_heard(record: Record) -> Mapping[int, int]:
     """For each session, when the direction that fell silent first was heard last (monotonic ns)."""
     cached = record.__dict__.get("_last_heard")
     if cached is None:
         cached = record.__dict__["_last_heard"] = _last_heard_by_session(record)
-    return dict(cached)
+    last: Mapping[int, int] = cached
+    return last
 
 
 def _last_heard_by_session(record: Record) -> dict[int, int]:
     import numpy
 
-    packets = record.packets
-    if len(packets) == 0:
-        return {}
-    key = packets.session.astype(numpy.int64) * 2 + packets.direction
-    keys, code = numpy.unique(key, return_inverse=True)
-    last = numpy.zeros(len(keys), dtype=numpy.int64)
-    numpy.maximum.at(last, code, packets.received_ns)
+    numbers, code = record.packets.flows()
+    last = numpy.zeros(len(numbers), dtype=numpy.int64)
+    numpy.maximum.at(last, code, record.packets.received_ns)
     found: dict[int, int] = {}
-    for number, heard in zip(keys.tolist(), last.tolist(), strict=True):
+    for number, heard in zip(numbers.tolist(), last.tolist(), strict=True):
         found[number // 2] = min(found.get(number // 2, heard), heard)
     return found
