@@ -47,6 +47,10 @@ lint: setup ## ruff and mypy
 	@$(BIN)/ruff format --check drills tests
 	@$(BIN)/mypy
 
+.PHONY: bench
+bench: setup ## speed and memory against their limits (docs/benchmarks.md); tests are never timed
+	@$(BIN)/python -m drills.bench
+
 doctor: ## what this machine has and what is missing
 	@$(PYTHON) -m drills doctor
 
