@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -116,6 +117,7 @@ def add_run_options(one: argparse.ArgumentParser) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
+    threading.excepthook = _thread_died
     try:
         code = int(_run(parser().parse_args(words), words))
         sys.stdout.flush()  # here, where a closed pipe is met with an exit code, and not while Python shuts down
@@ -144,14 +146,20 @@ def _told(error: DrillError) -> int:
     return int(error.exit_code)
 
 
-def _unforeseen(error: Exception) -> int:
+def _unforeseen(error: BaseException) -> int:
     """An error of ours: one line for the user, the details in a file for us."""
     print(f"drills: an error of our own: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
     print(f"drills: the details are in {_written_down(error)}; please report them", file=sys.stderr)
     return int(Exit.CANNOT_RUN)
 
 
-def _written_down(error: Exception) -> str:
+def _thread_died(died: threading.ExceptHookArgs) -> None:
+    """A watcher that ends is in the record (`watcher.died`); here only its details are kept from the terminal."""
+    if died.exc_value is not None:
+        _unforeseen(died.exc_value)
+
+
+def _written_down(error: BaseException) -> str:
     """Keep the traceback for us in a file, out of the user's sight."""
     import tempfile
     import traceback

@@ -31,10 +31,11 @@ def write_provenance(
               for key, value in service.environment.items() if "LIMIT" in key or "MAX" in key}  # fmt: skip
     facts = {
         "drill": scenario.name, "run": folder.name, "started_at": now_text(), "command": options.command,
-        "target": options.target, "stage": stage.name, "stage_why": options.stage_why, "tier": options.tier, "pace": options.pace,
+        "target": options.target, "stage": stage.name, "stage_why": options.stage_why,
+        "tier": options.tier, "pace": options.pace,
         "seed": options.seed, "defects": list(options.defects), "suite": options.suite,
         "heartbeat_s": stage.heartbeat_s, "drills_version": __version__, "commit": _commit(),
-        "programs": stage.versions(),
+        "programs": stage.versions(), "ground": stage.ground(),
         "python": sys.version.split()[0], "platform": platform.platform(), "cpus": _cpus(),
         "libraries": {name: version(name) for name in ("locust", "gevent", "pyarrow", "numpy", "toxiproxy-python")},
         "services": {service.name: {"address": service.address, "command": [*service.command]}

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out, eventually
-from drills.faults.processes import start_noted
+from drills.faults.processes import note_started, start_noted
 
 if TYPE_CHECKING:
     from drills.scene import Scene
@@ -39,7 +39,7 @@ def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Rece
             receipt.detail["policy"] = f"did not act within {POLICY_S:g} s"
             return
         receipt.detail["policy"] = f"acted, seen after {(scene.now_ns() - began) / 1e9:.2f} s"
-        scene.journal.write("service.started", service=service, pid=stage.services[service].running.pid)  # type: ignore[union-attr]
+        note_started(scene, service)
 
     def running() -> Proof:
         now = stage.services[service].running

@@ -1,4 +1,4 @@
-"""pause / resume: the service stands still (SIGSTOP, or the container's freezer); its kernel still accepts what is sent."""
+"""pause / resume: the service stands still (SIGSTOP, or a container's freezer); the kernel still accepts for it."""
 
 from __future__ import annotations
 

@@ -44,6 +44,11 @@ def state_is(scene: Scene, service: str, stopped: bool) -> Proof:
 def start_noted(scene: Scene, service: str) -> None:
     """Start the service and write down when."""
     scene.stage.start(service)
+    note_started(scene, service)
+
+
+def note_started(scene: Scene, service: str) -> None:
+    """Write down that the service has a new process."""
     running = scene.stage.services[service].running
     scene.journal.write("service.started", service=service, pid=running.pid if running else None)
 

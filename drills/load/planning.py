@@ -15,9 +15,7 @@ SETUP_GUESS_S = 0.6  # how long a set-up may take before visitors run short
 LEAST_ADDRESSES = 64  # of each worker: below that many ends each has an address of its own
 
 
-def load_settings(
-    scenario: Scenario, stage: Stage, factor: int, seed: int, folder: Path | None
-) -> LoadSettings:  # fmt: skip
+def load_settings(scenario: Scenario, stage: Stage, factor: int, seed: int, folder: Path | None) -> LoadSettings:
     """What the load's processes are told; ``factor`` is the tier's evidence factor.
 
     Raises BadInput where there are more ends than addresses for them.
@@ -27,15 +25,17 @@ def load_settings(
     ends = 2 * -(-(load.resident + people) // load.workers)  # of each worker
     addresses = min(ADDRESSES_A_WORKER, max(LEAST_ADDRESSES, -(-ends // ENDS_AN_ADDRESS)))
     if ends > addresses * ENDS_AN_ADDRESS:
-        raise BadInput(f"{scenario.path}: load.workers: found {load.workers} for {load.resident} residents and {people} "
-                       f"visitors, expected at most {ADDRESSES_A_WORKER * ENDS_AN_ADDRESS // 2} pairs a worker")  # fmt: skip
+        pairs = f"{load.resident} residents and {people} visitors"
+        raise BadInput(f"{scenario.path}: load.workers: found {load.workers} for {pairs}, expected at most "
+                       f"{ADDRESSES_A_WORKER * ENDS_AN_ADDRESS // 2} pairs a worker")  # fmt: skip
     return LoadSettings(
         gateway=stage.proxied("ends_to_gateway"), master=stage.proxied("ends_to_master"),
         ends_first=stage.block.ends_first, ends_addresses=addresses, control_host=stage.control_host(),
         resident=load.resident, visitors=people, workers=load.workers,
         resident_length_s=(load.resident_length.shortest.in_s(beat), load.resident_length.longest.in_s(beat)),
         visit_length_s=load.visit_length.in_s(beat), renew_every_s=load.renew_every.in_s(beat),
-        inputs_per_s=load.inputs_per_s, frames_per_s=load.frames_per_s, seed=seed, run_folder=str(folder) if folder else None,
+        inputs_per_s=load.inputs_per_s, frames_per_s=load.frames_per_s, seed=seed,
+        run_folder=str(folder) if folder else None,
     )  # fmt: skip
 
 

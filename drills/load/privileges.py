@@ -22,9 +22,11 @@ REQUEST_ACK_CREATE = 0x1 | 0x4 | 0x400
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 EEXIST = 17
 ANSWER_BYTES = 1 << 16
-_HEADER, _ADDRESS, _ATTRIBUTE, _ERROR = (
-    struct.Struct(layout) for layout in ("=IHHII", "=BBBBI", "=HH4s", "=i")
-)  # fmt: skip
+# all of them in host order, as the kernel reads them
+_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
+_ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix length, flags, scope, interface
+_ATTRIBUTE = struct.Struct("=HH4s")  # rtattr: length, type, an IPv4 address
+_ERROR = struct.Struct("=i")  # nlmsgerr: the error number, negated
 
 
 def give_addresses(first: str, count: int) -> None:
@@ -66,7 +68,7 @@ def _refusal(answer: bytes) -> int:
 
 
 def owned() -> None:
-    """Become whoever ``DRILLS_OWNER`` (uid:gid) names, for good; nothing to do where we are already, or are not told."""
+    """Become whoever ``DRILLS_OWNER`` (uid:gid) names, for good; nothing to do where nobody is named."""
     text = os.environ.get(OWNER, "")
     if not text:
         return

@@ -1,8 +1,10 @@
 """A Locust worker process of ours: ``python -m drills.load.worker [INDEX]``.
 
 Started by the stage with ``DRILLS_LOAD`` in its environment; without an index it takes the one that the Locust master
-gives it. By hand it shows what it measures in Locust's web UI and writes nothing. Importing Locust patches the process with gevent; that
-is why load never runs inside the runner. Commands come from the Locust master as custom messages.
+gives it. By hand it shows what it measures in Locust's web UI and writes nothing.
+
+Importing Locust patches the process with gevent; that is why load never runs inside the runner. Commands come from
+the Locust master as custom messages.
 """
 
 from __future__ import annotations

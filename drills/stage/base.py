@@ -1,7 +1,7 @@
 """What both stages are: the services of one run standing on addresses of their own, with Toxiproxy between them.
 
-Two stages, one interface (design §3): ``drills/stage/processes.py`` runs local processes, ``drills/stage/containers.py``
-containers. Services, arguments, environment and proxies come from ``docker-compose.drills.yml`` on both; the order of
+Two stages, one interface (design §3): local processes in ``drills/stage/processes.py``, containers in
+``drills/stage/containers.py``. Services, arguments, environment and proxies come from ``docker-compose.drills.yml`` on both; the order of
 raising, what *ready* means and where things are is said here, once.
 """
 
@@ -200,6 +200,10 @@ class Stage(ABC):
         """What runs here, by service: a digest of each program or image, for the provenance."""
 
     @abstractmethod
+    def ground(self) -> str:
+        """What the stage stands on, with its version."""
+
+    @abstractmethod
     def probe_sources(self) -> tuple[str | None, str | None]:
         """Two addresses that a probe on this machine may send from; None where the kernel is to choose."""
 
@@ -211,7 +215,7 @@ class Stage(ABC):
         """Take the process that a restart policy has started for the service's own; False while there is none."""
         return False
 
-    def check_alive(self) -> None:
+    def check_alive(self) -> None:  # noqa: B027 - a stage of processes stands on nothing that could go
         """Raises CannotRun where the ground that the stage stands on is gone."""
 
     def udp_tables(self) -> list[Path]:
@@ -304,7 +308,7 @@ class Stage(ABC):
             self.ready_s.setdefault(name, time.monotonic() - self._started.get(name, time.monotonic()))
         return ready, witness
 
-    def _check_own_port(self, service: Service) -> None:
+    def _check_own_port(self, service: Service) -> None:  # noqa: B027 - in a container nobody else is there
         """Raises CannotRun where somebody else may have answered in the place of a service."""
 
     def unexpected(self) -> dict[str, str]:

@@ -14,7 +14,7 @@ from drills.errors import CannotRun
 from drills.stage.asking import asked
 from drills.stage.children import process_state, start_ticks
 
-COVERED = -1  # the exit code of a process whose container runs again: the engine does not keep it
+UNKNOWN = -1  # the exit code of a process whose container runs again, or whose engine does not answer
 NOTICED_S = 2.0  # what the engine may take to notice that a process has ended
 AGAIN_S = 0.1
 
@@ -42,17 +42,16 @@ class Container:
         )  # fmt: skip
 
     def exit_code(self) -> int | None:
-        """None while it lives; ``COVERED`` where the restart policy has put another process in its place."""
+        """None while it lives; ``UNKNOWN`` where another process is in its place already, or nobody can tell."""
         if self.lives():
             return None
         deadline = time.monotonic() + NOTICED_S
-        while True:
-            state = inspected(self.id)["State"]
-            if state["Pid"] not in (self.pid, 0):
-                return COVERED
-            if not state["Pid"] or time.monotonic() > deadline:
-                return COVERED if state["Restarting"] else int(state["ExitCode"])
-            time.sleep(0.01)
+        with contextlib.suppress(CannotRun):
+            while (state := inspected(self.id)["State"])["Pid"] == self.pid and time.monotonic() < deadline:
+                time.sleep(0.01)
+            if not state["Pid"]:
+                return int(state["ExitCode"])
+        return UNKNOWN
 
     def standing_still(self) -> tuple[bool, str]:
         """Whether the engine has frozen it, or a signal has stopped it (state T)."""

@@ -186,7 +186,7 @@ class ContainerStage(Stage):
         return code
 
     def crash(self, name: str) -> None:
-        """SIGKILL to the service's process itself, so that the restart policy acts (`docker kill` keeps it from that)."""
+        """SIGKILL to the service's process itself: the restart policy acts, which `docker kill` would keep it from."""
         running = self.services[name].running
         if running is None or running.exit_code() is not None:
             raise CannotRun(f"{name} does not run, it cannot crash")
@@ -231,8 +231,9 @@ class ContainerStage(Stage):
         """Services that ended without us; where the restart policy has started them again, that is the service now."""
         found = super().unexpected()
         for name in found:
-            if name not in self.taken_down and self.adopt(name):
-                found[name] += "; its restart policy has started it again"
+            with contextlib.suppress(CannotRun):  # an engine that does not answer: `check_alive` will say so
+                if name not in self.taken_down and self.adopt(name):
+                    found[name] += "; its restart policy has started it again"
         return found
 
     # -- where things are --------------------------------------------------------------------------------------------
@@ -245,6 +246,10 @@ class ContainerStage(Stage):
         """One table in the network namespace of each relay."""
         relays = [service.running for service in self.services.values() if service.kind == "relay" and service.running]
         return [Path(f"/proc/{relay.pid}/net/udp") for relay in relays if relay.pid]
+
+    def ground(self) -> str:
+        """The engine and Compose."""
+        return f"Docker {engine.version()}, Compose {engine.compose_version()}"
 
     def versions(self) -> dict[str, str]:
         """What runs here, by service: the id of each image, and the SHA-256 of a program mounted into it."""

@@ -65,7 +65,8 @@ class DrillsCompose(DockerCompose):
             try:
                 done: subprocess.CompletedProcess[Any] = subprocess.run(
                     [*words[:at], "--env-file", path, *words[at:]], cwd=context or str(self.context), env=own,
-                    stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True, timeout=CREATE_S, check=False,
+                    stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True, timeout=CREATE_S,
+                    check=False,
                 )  # fmt: skip
             except subprocess.TimeoutExpired:
                 raise CannotRun(f"docker compose did not end within {CREATE_S:g} s") from None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -150,6 +151,10 @@ class ProcessStage(Stage):
     def probe_sources(self) -> tuple[str | None, str | None]:
         """Two addresses of the run's own block."""
         return self.block.address(2, 1), self.block.address(2, 2)
+
+    def ground(self) -> str:
+        """This machine's kernel and nothing else."""
+        return f"processes of {platform.system()} {platform.release()}"
 
     def versions(self) -> dict[str, str]:
         """What runs here, by service: the SHA-256 of each program, for the provenance."""
