@@ -7,7 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from drills.report.canvas import BLACK, GREEN, GREY, LEGEND, ON_COLOUR, ORANGE, PURPLE, RED, SKY, WHITE, plain, shown
+from drills.report.canvas import (
+    BLACK,
+    GREEN,
+    GREY,
+    LEGEND,
+    ON_COLOUR,
+    ORANGE,
+    PURPLE,
+    QUIET,
+    RED,
+    SKY,
+    WHITE,
+    plain,
+    shown,
+)
 from drills.report.files import SeriesFile
 
 STATES = {
@@ -64,7 +78,7 @@ def story(ax: Any, series: SeriesFile, outcomes: Mapping[str, str]) -> None:
         _label(ax, row, end if row.fault else row.from_s, place, from_s, to_s)
     if not rows:
         middle = (from_s + to_s) / 2
-        ax.text(middle, 0, "nothing was injected", ha="center", va="center", color=GREY)
+        ax.text(middle, 0, "nothing was injected", ha="center", va="center", color=QUIET)
     ax.set_ylim(max(len(rows), 1) - 0.4, -0.6)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)

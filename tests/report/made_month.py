@@ -88,13 +88,13 @@ def hostile_month(out: Path) -> Path:
     folder = add_run(out, "calm", "20261103T140000-aaaa", verdict="broken", judgements=rows, doubts=[HOSTILE],
                      provenance=facts, tier=HOSTILE, target=HOSTILE, stage=HOSTILE)  # fmt: skip
     series = series_file("calm", "x", claim=HOSTILE, blast_radius=HOSTILE)
-    fault = {key: HOSTILE for key in ("fault", "subject", "asked", "measured_on", "measured_off")}
+    fault = dict.fromkeys(("fault", "subject", "asked", "measured_on", "measured_off"), HOSTILE)
     series["faults"] = [{**series["faults"][0], **fault}]
     series["events"] = [{"at_s": 3.0, "name": "log", "text": HOSTILE}]
     series["relays"] = [{**series["relays"][0], "relay": HOSTILE, "relay_id": HOSTILE, "state": HOSTILE}]
     (folder / "series.json").write_text(json.dumps(series))
     journal = json.dumps({"event": "run.failed", "error": HOSTILE}) + "\n"
-    add_run(out, "javascript:alert(1)", "20261103T150000-aaaa", judged=False, journal=journal)
+    add_run(out, "javascript:alert(1)", "20261103T150000-aaaa", judged=False, journal=journal, provenance=facts)
     return folder
 
 
@@ -103,7 +103,9 @@ def mixed_month(out: Path) -> None:
     add_run(out, "calm", "20261102T140000-aaaa", verdict="broken")
     add_run(out, "calm", "20261103T140000-aaaa", series=True)
     add_run(out, "relay_drain", "20261103T150000-aaaa", verdict="broken", series=True, stage="containers")
-    add_run(out, "relay_drain", "20261103T160000-aaaa", verdict="inconclusive", series=True, doubts=["a late generator"])
+    add_run(
+        out, "relay_drain", "20261103T160000-aaaa", verdict="inconclusive", series=True, doubts=["a late generator"]
+    )
     toothed = provenance_file(defects=["relay_forgets_drain"])
     add_run(out, "relay_drain", "20261103T170000-aaaa", verdict="broken", provenance=toothed)
     add_run(out, "gateway_lost", "20261103T180000-aaaa", judged=False)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from made_month import HOSTILE_SEEN, MONTH, add_run, hostile_month, judgement, mixed_month, provenance_file
+from made_month import HOSTILE_SEEN, MONTH, add_run, hostile_month, judgement, mixed_month, provenance_file, series_file
 from page_reader import Element, page_of
 
+from drills.report.files import SeriesFile
 from drills.report.month import write_month
+from drills.report.timeline import MOMENTS_MAX, timeline
 
 STATUSES = ("broken", "not run", "cannot be read", "inconclusive", "held")
 MONTHS: dict[str, Callable[[Path], object]] = {"mixed": mixed_month, "hostile": hostile_month}
@@ -66,7 +69,7 @@ def test_every_id_is_there_once_and_every_reference_has_one(page: Element) -> No
 def test_there_is_one_first_heading_and_no_level_is_left_out(page: Element) -> None:
     levels = [int(element.tag[1]) for element in page.every("h1", "h2", "h3", "h4", "h5", "h6")]
     assert levels[0] == 1 and levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
 def test_the_page_has_landmarks_a_way_past_the_head_and_a_language(page: Element) -> None:
@@ -172,7 +175,14 @@ def test_the_scorecard_has_a_line_for_each_newest_run(mixed: Element) -> None:
 def test_a_drill_has_what_is_needed_to_believe_it_and_to_do_it_again(tmp_path: Path) -> None:
     rows = [
         judgement("handshake_failure_ratio", indicator="handshake failure rate", samples=90),
-        judgement("no_lease_lands_on_a_draining_relay", verdict="broken", figure=3, unit="leases", reason="three of ten"),
+        judgement(
+            "no_lease_lands_on_a_draining_relay",
+            verdict="broken",
+            figure=3,
+            limit=0,
+            unit="leases",
+            reason="three of ten",
+        ),
     ]
     facts = provenance_file(programs={"relay_a": "sha256:12"}, images={"relay_a": "sha256:34"})
     folder = add_run(tmp_path, "relay_drain", "20261103T140000-aaaa", verdict="broken", judgements=rows, series=True,
@@ -181,7 +191,8 @@ def test_a_drill_has_what_is_needed_to_believe_it_and_to_do_it_again(tmp_path: P
     text = read(tmp_path).text
     assert (folder / "picture.svg").is_file()
     for words in (
-        "A relay can be drained.", "What it touches relay_a", "drills run relay_drain --target reference --stage processes",
+        "A relay can be drained.", "What it touches relay_a",
+        "drills run relay_drain --target reference --stage processes",
         "broken no_lease_lands_on_a_draining_relay in fault: 3 leases, limit ≤ 0 leases; three of ten",
         "drain relay_a relay_a Draining yes: on yes: off 14:00:02.000–14:00:03.500 1.50 s",
         "14:00:03.000 3.0 s relay_a is back", "14:00:02.000 2.0 s fault begins",
@@ -199,7 +210,9 @@ def test_judgements_that_are_inconclusive_for_one_reason_are_told_together(tmp_p
     add_run(tmp_path, "calm", "20261103T140000-aaaa", verdict="broken", judgements=rows)
     write_month(tmp_path, MONTH)
     text = read(tmp_path).text
-    assert "✕ broken c in fault: 0.01, limit 0.02; a late generator ? inconclusive 2 judgements: a late generator" in text
+    assert (
+        "✕ broken c in fault: 0.01, limit 0.02; a late generator ? inconclusive 2 judgements: a late generator" in text
+    )
 
 
 def test_a_run_that_could_not_be_run_says_why_and_a_missing_series_costs_only_the_picture(mixed: Element) -> None:
@@ -210,11 +223,6 @@ def test_a_run_that_could_not_be_run_says_why_and_a_missing_series_costs_only_th
 
 
 def test_relays_that_come_and_go_do_not_drown_the_page(tmp_path: Path) -> None:
-    from made_month import series_file
-
-    from drills.report.files import SeriesFile
-    from drills.report.timeline import MOMENTS_MAX, timeline
-
     events = [{"at_s": at / 100, "name": "x", "text": f"event {at}"} for at in range(MOMENTS_MAX)]
     told = timeline(SeriesFile.model_validate(series_file("calm", "x", events=events)))
     assert len(told) == MOMENTS_MAX + 1

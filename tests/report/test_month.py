@@ -203,7 +203,9 @@ def test_the_page_for_people_is_the_one_that_is_named(tmp_path: Path) -> None:
 
 
 def test_what_a_later_provenance_adds_is_shown_too(tmp_path: Path) -> None:
-    facts = provenance_file(engine="Docker 29", images={"gateway": "ghcr.io/x@sha256:ab"}, stage_why="an engine answers")
+    facts = provenance_file(
+        engine="Docker 29", images={"gateway": "ghcr.io/x@sha256:ab"}, stage_why="an engine answers"
+    )
     add_run(tmp_path, "calm", "20261103T140000-aaaa", provenance=facts)
     text, _ = written(tmp_path)
     for fact in ("- engine: Docker 29", "- images: gateway ghcr.io/x@sha256:ab", "- stage why: an engine answers"):
