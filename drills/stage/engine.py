@@ -8,7 +8,6 @@ library is imported, so that the doctor can look before anything is installed (n
 
 from __future__ import annotations
 
-import fcntl
 import http.client
 import json
 import os
@@ -71,7 +70,7 @@ def client(timeout_s: float = 10.0) -> Any:
     import requests
 
     try:
-        _socket_path()
+        _asked("/version", timeout_s)  # first, because docker-py leaves its socket open where nobody answers
         return docker.DockerClient(base_url=host(), timeout=timeout_s)
     except _Unanswered as unanswered:
         raise CannotRun(f"{unanswered}: {REMEDY}") from None
@@ -160,6 +159,8 @@ def _why_elsewhere() -> str:
 
 def _address(interface: str) -> str:
     """The IPv4 address of an interface of ours; empty where there is none."""
+    import fcntl  # not there on every system that the doctor may be asked on
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         try:
             answer = fcntl.ioctl(asking, SIOCGIFADDR, struct.pack("=256s", interface.encode()[:15]))
