@@ -39,31 +39,29 @@ class FakeJournal:
         return [fields for event, fields in self.events if event == name]
 
 
-class FakeProcess:
-    """As much of Popen as faults look at."""
+class FakeRunning:
+    """What runs a service: it can be ended, stopped and continued. ``state``: as the kernel has it."""
 
-    def __init__(self, trail: list[str]) -> None:
-        self.trail = trail
+    def __init__(self, trail: list[str], name: str, pid: int) -> None:
+        self.trail, self.name, self.pid = trail, name, pid
+        self.log = Path(f"/nowhere/logs/{name}.log")
         self.returncode: int | None = None
+        self.state = RUNNING
 
-    def poll(self) -> int | None:
+    def exit_code(self) -> int | None:
         self.trail.append("look process")
         return self.returncode
 
+    def standing_still(self) -> tuple[bool, str]:
+        self.trail.append("look state")
+        return self.state == STOPPED, f"process state {self.state or 'gone'}"
 
-class FakeChild:
-    """A process that can be stopped and continued."""
+    def end(self, code: int) -> None:
+        """It is gone, and this is how it ended."""
+        self.returncode, self.state = code, GONE
 
-    def __init__(self, stage: FakeStage, name: str, pid: int) -> None:
-        self.stage, self.name, self.pid = stage, name, pid
-        self.process = FakeProcess(stage.trail)
-        self.state = RUNNING
-
-    def signal(self, number: int) -> None:
-        mends = number == 18  # SIGCONT
-        self.stage.act("resume" if mends else "pause", self.name, mends=mends)
-        if not self.stage.deaf:
-            self.state = RUNNING if mends else STOPPED
+    def __str__(self) -> str:
+        return f"pid {self.pid}"
 
 
 @dataclass
@@ -72,20 +70,27 @@ class FakeService:
 
     name: str
     kind: str
-    child: FakeChild | None = None
+    running: FakeRunning | None = None
     relay_id: str = ""
     own_id: str = ""  # what the running relay would tell
     ready: bool = True
 
 
 class FakeStage:
-    """Four services and two paths. ``deaf``: nothing done to it has an effect; ``refuses``: mending raises."""
+    """Four services and two paths. ``deaf``: nothing done to it has an effect; ``refuses``: mending raises.
 
+    It offers every fault, as containers do; ``lost`` is why its ground is gone.
+    """
+
+    name = "containers"
     heartbeat_s = 5.0
 
     def __init__(self, trail: list[str]) -> None:
         self.trail = trail
         self.deaf = self.refuses = False
+        self.lost = ""
+        self.policy_acts = True  # whether what crashed is started again by itself
+        self.sources: tuple[str | None, str | None] = ("127.20.2.1", "127.20.2.2")
         self.on_mend: Callable[[], None] = lambda: None
         self.starts = 0
         self.patience_s: list[float] = []  # of every canary, in their order
@@ -100,7 +105,7 @@ class FakeStage:
     def _run(self, name: str) -> None:
         service = self.services[name]
         self.starts += 1
-        service.child = FakeChild(self, name, 1000 + self.starts)
+        service.running = FakeRunning(self.trail, name, 1000 + self.starts)
         service.relay_id = ""
         if service.kind == "relay":
             service.own_id = f"{name}-{self.starts}"
@@ -116,9 +121,12 @@ class FakeStage:
 
     def start(self, name: str) -> None:
         self.act("start", name, mends=True)
-        child = self.services[name].child
-        if not self.deaf and (child is None or child.process.returncode is not None):
+        if not self.deaf and self._ended(name):
             self._run(name)
+
+    def _ended(self, name: str) -> bool:
+        running = self.services[name].running
+        return running is None or running.returncode is not None
 
     def stop(self, name: str) -> int:
         return self._end("stop", name, 0)
@@ -126,24 +134,46 @@ class FakeStage:
     def kill(self, name: str) -> int:
         return self._end("kill", name, -9)
 
+    def crash(self, name: str) -> None:
+        self._end("crash", name, -9)
+
+    def adopt(self, name: str) -> bool:
+        self.act("adopt", name, mends=True)
+        acts = self.policy_acts and not self.deaf and self._ended(name)
+        if acts:
+            self._run(name)
+        return acts
+
     def _end(self, what: str, name: str, code: int) -> int:
         self.act(what, name, mends=False)
-        child = self.services[name].child
-        if child and not self.deaf:
-            child.process.returncode, child.state = code, GONE
+        running = self.services[name].running
+        if running and not self.deaf:
+            running.end(code)
         return code
+
+    def pause(self, name: str) -> None:
+        self._set_state("pause", name, STOPPED, mends=False)
+
+    def resume(self, name: str) -> None:
+        self._set_state("resume", name, RUNNING, mends=True)
+
+    def _set_state(self, what: str, name: str, state: str, *, mends: bool) -> None:
+        self.act(what, name, mends=mends)
+        running = self.services[name].running
+        if running and running.returncode is None and not self.deaf:
+            running.state = state
 
     def await_ready(self, name: str) -> None:
         self.trail.append("look ready")
-        child = self.services[name].child
-        if child is None or child.process.returncode is not None:
+        if self._ended(name):
             raise CannotRun(f"{name} is not ready")
 
-    def state_of_pid(self, pid: int) -> str:
-        """What /proc would say of one of these processes."""
-        self.trail.append("look state")
-        children = [service.child for service in self.services.values() if service.child]
-        return next((child.state for child in children if child.pid == pid), GONE)
+    def check_alive(self) -> None:
+        if self.lost:
+            raise CannotRun(self.lost)
+
+    def probe_sources(self) -> tuple[str | None, str | None]:
+        return self.sources
 
     def http(self, name: str) -> str:
         return name
@@ -188,7 +218,7 @@ class FakeRelayHttp:
         return None
 
     def _reach(self) -> None:
-        if self.service.child is None or self.service.child.process.returncode is not None:
+        if self.service.running is None or self.service.running.returncode is not None:
             raise Unreachable("connection refused")
 
     def health(self) -> SimpleNamespace:
@@ -286,7 +316,7 @@ class FakeScene(Scene):
         self.at: list[tuple[float, Callable[[], None]]] = []
         self.on_hold: Callable[[], None] = lambda: None
         super().__init__(
-            stage=FakeStage(self.trail), load=FakeLoad(), load_settings=SimpleNamespace(ends_prefix="127.20"),
+            stage=FakeStage(self.trail), load=FakeLoad(), load_settings=SimpleNamespace(),
             journal=FakeJournal(self.trail), folder=folder, heartbeat_s=5.0, signals=Signals(), follower=FakeFollower(),
         )  # fmt: skip
 
@@ -299,6 +329,7 @@ class FakeScene(Scene):
         return self.clock_ns
 
     def pause(self, seconds: float) -> None:
+        self.stage.check_alive()
         self.clock_ns += int(max(seconds, 0.001) * 1e9)
         for due in [one for one in self.at if one[0] <= self.now_s]:
             self.at.remove(due)
@@ -353,7 +384,9 @@ class FakeWire:
     answers: dict[str, object]
     carries: set[str]
     arrived: list[tuple[str, bytes]] = field(default_factory=list)
+    sources: list[str | None] = field(default_factory=list)  # where the ends were asked to send from
 
-    def peer(self, address: tuple[str, int], *, timeout_s: float, source_address: str) -> FakePeer:
+    def peer(self, address: tuple[str, int], *, timeout_s: float, source_address: str | None) -> FakePeer:
         """In place of RelayPeer."""
+        self.sources.append(source_address)
         return FakePeer(self)

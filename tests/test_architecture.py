@@ -16,13 +16,14 @@ from drills.steps.table import STEPS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DRILLS = REPOSITORY / "drills"
+HANDBOOK = (REPOSITORY / "docs" / "writing-a-drill.md").read_text(encoding="utf-8")
 SOURCES = {path.relative_to(REPOSITORY).as_posix(): ast.parse(path.read_bytes()) for path in DRILLS.rglob("*.py")}
 TESTS = {
     path.relative_to(REPOSITORY).as_posix(): ast.parse(path.read_bytes())
     for path in (REPOSITORY / "tests").rglob("*.py")
 }
 IMPORTS_LOCUST = {f"drills/load/{name}.py" for name in ("users", "worker", "master", "locustfile")}
-IMPORTS_GEVENT = {f"drills/load/{name}.py" for name in ("pump", "samples", "session", "pair", "tick")} | {
+IMPORTS_GEVENT = {f"drills/load/{name}.py" for name in ("pump", "samples", "session", "pair", "tick", "by_hand")} | {
     "drills/bench/pump_child.py"  # the generator's own process, as its benchmark starts it
 }
 KNOWS_THE_WIRE = (
@@ -31,7 +32,9 @@ KNOWS_THE_WIRE = (
     "drills/load/pump.py",
 )  # the pump by way of drills.wavry.packets
 OFFLINE = ("docker", "testcontainers", "requests", "urllib3", "websocket", "toxiproxy", "locust", "gevent")
-ELSEWHERE = ("drills.stage.processes", "drills.load", "drills.wavry", "drills.probes", "drills.run")
+# everything of the stage but the description of its services, which scenarios are read with
+STAGE = tuple(f"drills.stage.{path.stem}" for path in (DRILLS / "stage").glob("[a-z]*.py") if path.stem != "compose")
+ELSEWHERE = (*STAGE, "drills.stage.images", "drills.load", "drills.wavry", "drills.probes", "drills.run")
 # the last line of defence, where an error of ours becomes a 3
 MAY_CATCH_ALL = {"drills/__main__.py": 1}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -73,14 +76,20 @@ def test_only_the_load_imports_gevent() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["drills.verdict", "drills.judging", "drills.report.month", "drills.report.terminal"]
-)
+    "module",
+    ["drills.verdict", "drills.judging", "drills.report.month", "drills.report.terminal", "drills.report.html",
+     "drills.report.junit"],
+)  # fmt: skip
 def test_what_judges_and_reports_reaches_no_network(module: str) -> None:
     """A record can be judged and shown a year later without Docker, services or a stage."""
     assert [name for name in loaded_by(module) if within(name, OFFLINE + ELSEWHERE)] == []
 
 
-@pytest.mark.parametrize("module", ["drills.suite", "drills.load.control", "drills.test_drills"])
+@pytest.mark.parametrize(
+    "module",
+    ["drills.suite", "drills.load.control", "drills.test_drills", "drills.stage.containers",
+     "drills.stage.drills_compose"],
+)  # fmt: skip
 def test_the_runner_is_never_patched(module: str) -> None:
     """It starts the load and reads what the load writes, in threads and with signals of its own."""
     assert [name for name in loaded_by(module) if within(name, ("locust", "gevent"))] == []
@@ -178,6 +187,15 @@ def test_every_fault_and_step_says_what_it_does(name: str) -> None:
     package = "faults" if name in FAULTS else "steps"
     document = ast.get_docstring(SOURCES[f"drills/{package}/{name}.py"]) or ""
     assert document.startswith(name)
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS | STEPS))
+def test_every_fault_and_step_is_in_the_handbook(name: str) -> None:
+    """In a row of its tables; a fault that only containers offer says so there."""
+    rows = [line for line in HANDBOOK.splitlines() if line.startswith("| `") and f"`{name}`" in line.split("|")[1]]
+    (row,) = rows
+    if name in FAULTS and FAULTS[name].stages == {"containers"}:
+        assert "needs containers" in row
 
 
 def test_faults_and_steps_have_names_of_their_own() -> None:

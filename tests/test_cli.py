@@ -19,11 +19,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 HEAVY = ("numpy", "pyarrow", "locust", "gevent", "requests", "matplotlib", "aiohttp", "websocket", "cryptography",
          "docker", "testcontainers", "toxiproxy", "pyseto", "http.client", "urllib.request", "ssl",
          "asyncio")  # fmt: skip
+KINDS = ("GATEWAY", "MASTER", "RELAY")
+NO_ENGINE = "no engine answers at a place of this test's own"
 
 
 @pytest.fixture(autouse=True)
 def _no_drill_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Should a test get past the checks, it fails here and nothing runs."""
+    """Should a test get past the checks, it fails here and nothing runs; no engine is asked, and none answers."""
     from drills import suite
 
     def refuse(*_: Any) -> Any:
@@ -32,7 +34,14 @@ def _no_drill_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite, "run_drill", refuse)
     monkeypatch.setattr(suite, "standing_stage", refuse)
     monkeypatch.setattr(suite, "recover_all", refuse)
-    monkeypatch.delenv("WAVRY_BIN", raising=False)
+    monkeypatch.setattr("drills.stage.engine.problem", lambda: NO_ENGINE)
+    for name in (
+        "WAVRY_BIN",
+        "WAVRY_CONTROL_PLANE_TAG",
+        "WAVRY_IMAGE_REPO",
+        *(f"WAVRY_{kind}_IMAGE" for kind in KINDS),
+    ):
+        monkeypatch.delenv(name, raising=False)
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
@@ -62,7 +71,8 @@ MISTAKES = {
     "wavry_fast": (["run", "calm", "--target", "wavry", "--pace", "fast"], "--pace: found fast with --target wavry"),
     "wavry_with_a_defect": (["run", "calm", "--target", "wavry", "--defect", "relay_adds_40ms"],
                             "--defect: found relay_adds_40ms with --target wavry"),
-    "wavry_without_programs": (["run", "calm", "--target", "wavry"], "WAVRY_BIN: found nothing, expected a folder"),
+    "wavry_without_programs": (["run", "calm", "--target", "wavry", "--stage", "processes"],
+                               "WAVRY_BIN: found nothing, expected a folder"),
     "seed_of_text": (["run", "calm", "--seed", "lucky"], "--seed: found 'lucky', expected a whole number from 0"),
     "negative_seed": (["run", "calm", "--seed", "-1"], "--seed: found '-1', expected a whole number from 0"),
     "endless_seed": (["run", "calm", "--seed", "9" * 5000], "expected a whole number from 0 to 4294967295"),
@@ -93,9 +103,36 @@ def test_programs_that_are_not_there_are_named(
 ) -> None:
     """A WAVRY_BIN that is empty says which programs it lacks."""
     monkeypatch.setenv("WAVRY_BIN", str(tmp_path))
-    code, said = told(capsys, "run", "calm", "--target", "wavry")
+    code, said = told(capsys, "run", "calm", "--target", "wavry", "--stage", "processes")
     assert code == Exit.BAD_INPUT
     assert all(f"{tmp_path}/wavry-{kind}" in said for kind in ("gateway", "master", "relay"))
+
+
+@pytest.mark.parametrize("stage", [[], ["--stage", "containers"]])
+def test_images_that_are_not_named_are_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stage: list[str]
+) -> None:
+    """One line for each kind of service, with every way to give it; said before anybody looks for an engine."""
+    monkeypatch.setenv("WAVRY_BIN", str(tmp_path))
+    monkeypatch.setenv("WAVRY_GATEWAY_IMAGE", "registry.example/gateway:1")
+    code, said = told(capsys, "run", "calm", "--target", "wavry", *stage)
+    assert code == Exit.BAD_INPUT
+    lines = said.splitlines()
+    assert [f"for {kind}, expected a folder with wavry-{kind}, or an image's name in WAVRY_{kind.upper()}_IMAGE" in line
+            for kind, line in zip(("master", "relay"), lines, strict=True)] == [True, True]  # fmt: skip
+    assert ["WAVRY_CONTROL_PLANE_TAG" in line for line in lines] == [False, True]  # no master is published
+    assert NO_ENGINE not in said
+
+
+def test_containers_that_were_asked_for_and_cannot_be_had_are_no_other_stage(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit code 3 with the reason, the way to get an engine and the way without one; never processes in silence."""
+    code, said = told(capsys, "run", "calm", "--stage", "containers")
+    assert code == Exit.CANNOT_RUN == 3
+    assert NO_ENGINE in said
+    assert "make engine" in said
+    assert "--stage processes" in said
 
 
 def test_every_problem_of_every_file_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:

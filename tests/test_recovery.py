@@ -48,7 +48,9 @@ def test_a_dead_run_is_swept_and_its_undo_records_cleared(runs: Runs) -> None:
     """And its journal says so."""
     folder, child = runs.made("dead", note=True)
     (row,) = recover_all(runs.out)
-    assert row == {"run": str(folder), "processes": 1, "undone": ["001-drain-relay_a"]}
+    assert row == {
+        "run": str(folder), "processes": 1, "removed": [], "undone": ["001-drain-relay_a"], "problem": "",
+    }  # fmt: skip
     assert child.process.wait(5.0) == -signal.SIGKILL
     assert list((folder / "undo").iterdir()) == []
     assert [event.name for event in read_events(folder / "journal.jsonl")] == ["run.started", "run.recovered"]

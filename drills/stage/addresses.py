@@ -83,8 +83,8 @@ def loopback_block(number: int) -> Block:
 
 def network_block(number: int) -> Block:
     """The ``number``-th /19 of the benchmarking range."""
-    size = 2 ** (32 - NETWORK_BITS)
-    return Block(number, IPv4Network((BENCHMARKING.network_address + number * size, NETWORK_BITS)), ends_at=16)
+    network = IPv4Network((BENCHMARKING.network_address + number * 2 ** (32 - NETWORK_BITS), NETWORK_BITS))
+    return Block(number, network, ends_at=15)  # 15 to 30: the 31st has the broadcast address
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ SERVICE_KEYS = {"command", "environment", "volumes", "labels"} | {
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+):-([^}$]*)\}")
 _ADDRESS = re.compile(r"\$\{DRILLS_ADDRESS_([A-Z0-9_]+):-[^}$]*\}:([0-9]+)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")  # a service's name becomes a folder and part of a variable
+_SOURCE = re.compile(r"(?:\$\{[^}]*\}|[^:$])*:")  # of a volume, up to where it is mounted
 _VOLUME = re.compile(r"(?:[a-z][a-z0-9_-]*:/[^:]*|[^:]+:/[^:]*:ro)")
 KIND_LABEL = "wavry-drills.kind"
 CONTROL_PLANE = ("gateway", "master", "relay")
@@ -142,7 +143,7 @@ def _service(problems: Problems, name: str, raw: Any) -> ServicePlan:
     for index, volume in enumerate(volumes):
         if not _VOLUME.fullmatch(_plain(volume)):
             problems.add(f"{where}.volumes[{index}]", volume, "a named volume as name:/path, or anything read-only")
-    written = tuple(volume.partition(":")[2] for volume in volumes if not volume.endswith(":ro"))
+    written = tuple(_SOURCE.sub("", volume, count=1) for volume in volumes if not volume.endswith(":ro"))
     environment = _environment(problems, f"{where}.environment", raw.get("environment", {}))
     return ServicePlan(name, _kind(problems, where, raw.get("labels")), tuple(command), environment, written)
 

@@ -16,7 +16,6 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeScene:
     stage = scene.stage
     monkeypatch.setattr("drills.probes.relays.RelayHttp", stage.relay_http)
     monkeypatch.setattr("drills.wavry.master.MasterHttp", stage.master_http)
-    monkeypatch.setattr("drills.stage.children.process_state", stage.state_of_pid)
     for module in ("canary", "black_hole", "down"):
         monkeypatch.setattr(f"drills.faults.{module}.through", stage.through)
     return scene

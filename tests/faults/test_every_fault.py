@@ -32,7 +32,7 @@ def fault(request: pytest.FixtureRequest) -> Inject:
 def broken(scene: FakeScene) -> list[str]:
     """What is still wrong on the stage."""
     stage = scene.stage
-    found = [name for name, service in stage.services.items() if service.child is None or service.child.state != "S"]
+    found = [name for name, service in stage.services.items() if not service.running or service.running.state != "S"]
     found += [f"{name} {state}" for name, state in stage.states.items() if state != "Active"]
     return (
         found + sorted(stage.toxiproxy.disabled) + [toxic for kept in stage.toxiproxy.kept.values() for toxic in kept]

@@ -53,16 +53,16 @@ def test_what_ends_a_process_writes_its_exit_code_and_the_new_process_down(scene
     with FAULTS[name].injected(scene, "relay_a", Arguments()) as receipt:
         assert receipt.detail["exit_code"] == (-9 if name == "kill" else 0)
     (started,) = scene.journal.named("service.started")
-    assert started["pid"] == scene.stage.services["relay_a"].child.pid
+    assert started["pid"] == scene.stage.services["relay_a"].running.pid
 
 
 def test_a_pause_that_outlives_its_process_mends_nothing_else(scene: FakeScene) -> None:
     """The process that was paused is the one that is resumed; a new one under the same name is let be."""
-    paused = scene.stage.services["relay_a"].child
+    paused = scene.stage.services["relay_a"].running
     with FAULTS["pause"].injected(scene, "relay_a", Arguments()):
         scene.stage.kill("relay_a")
         scene.stage.start("relay_a")
-    assert scene.stage.services["relay_a"].child is not paused
+    assert scene.stage.services["relay_a"].running is not paused
     assert scene.journal.named("fault.receipt")[0]["mended"]
 
 

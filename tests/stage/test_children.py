@@ -16,7 +16,7 @@ from drills.errors import CannotRun
 from drills.stage.children import MARK, Child, marked, process_state, spawn, start_ticks, sweep
 
 SLEEP = ["/bin/sleep", "30"]
-STUBBORN = ["/bin/sh", "-c", 'trap "" TERM; echo deaf; while :; do read never; done']
+STUBBORN = ["/bin/sh", "-c", 'trap "" TERM; echo deaf; exec /bin/sleep 30']
 
 
 @pytest.fixture
@@ -122,9 +122,10 @@ def test_a_program_that_is_not_there_is_a_drill_that_cannot_run(folder: Path) ->
 
 def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(folder: Path) -> None:
     """As `docker stop` does."""
-    child = spawn("deaf", STUBBORN, {}, folder, pipes=True)
-    assert child.process.stdout is not None
-    assert child.process.stdout.readline() == b"deaf\n"
+    child = spawn("deaf", STUBBORN, {}, folder)
+    deadline = time.monotonic() + 5.0
+    while child.log.read_bytes() != b"deaf\n":
+        assert time.monotonic() < deadline
     assert child.end(grace_s=0.05) == -signal.SIGKILL
     reaped(child)
 

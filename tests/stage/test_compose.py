@@ -14,17 +14,24 @@ GOOD = """
 name: ${DRILLS_PROJECT:-drills}
 services:
   master:
-    command: [wavry-master, --listen, "${DRILLS_ADDRESS_MASTER:-198.18.0.11}:8080"]
+    command: [--listen, "${DRILLS_ADDRESS_MASTER:-198.18.0.11}:8080"]
     environment: &shared {NO_COLOR: "1"}
-    volumes: ["master-data:${DRILLS_DATA_MASTER:-/var/lib/wavry-master}"]
+    volumes: ["master-data:${DRILLS_DATA_MASTER:-/var/lib/wavry-master}", "${DRILLS_PROGRAMS:-programs}:/opt/bin:ro"]
+    labels: {wavry-drills.kind: master}
   relay_a:
     image: ${DRILLS_RELAY_IMAGE:-reference}
-    command: [wavry-relay, --master-url, "http://${DRILLS_ADDRESS_TOXIPROXY:-198.18.0.5}:8081"]
+    command: [--master-url, "http://${DRILLS_ADDRESS_TOXIPROXY:-198.18.0.5}:8081"]
     environment: *shared
+    labels: {wavry-drills.kind: relay}
   relay_b:
-    command: [wavry-relay, --master-url, "http://${DRILLS_ADDRESS_TOXIPROXY:-198.18.0.5}:80812"]
+    command: [--master-url, "http://${DRILLS_ADDRESS_TOXIPROXY:-198.18.0.5}:80812"]
+    labels: {wavry-drills.kind: relay}
   toxiproxy:
-    command: [toxiproxy-server]
+    labels: {wavry-drills.kind: toxiproxy}
+  locust_master:
+    command: [python3, -m, drills.load.master, "${DRILLS_ADDRESS_TOXIPROXY:-198.18.0.5}:8081"]
+    volumes: ["${DRILLS_RUN_FOLDER:-records}:${DRILLS_RUN_FOLDER:-/var/lib/drills}"]
+    labels: {wavry-drills.kind: locust_master}
 x-proxies:
   relay_a_to_master:
     listen: ${DRILLS_ADDRESS_TOXIPROXY:-198.18.0.5}:8081
@@ -45,17 +52,32 @@ def loaded(tmp_path: Path, text: str = GOOD) -> Compose:
 
 
 def test_services_and_proxies_are_what_the_file_says(tmp_path: Path) -> None:
-    """Kinds come from the programs, data paths from the volumes."""
+    """Kinds come from labels, data paths from the volumes that are written to; a command is what follows a program."""
     compose = loaded(tmp_path)
     assert {name: plan.kind for name, plan in compose.services.items()} == {
         "master": "master", "relay_a": "relay", "relay_b": "relay", "toxiproxy": "toxiproxy",
+        "locust_master": "locust_master",
     }  # fmt: skip
     assert compose.services["master"].data_paths == ("${DRILLS_DATA_MASTER:-/var/lib/wavry-master}",)
+    assert compose.services["locust_master"].data_paths == ("${DRILLS_RUN_FOLDER:-/var/lib/drills}",)
     assert compose.services["relay_a"].environment == {"NO_COLOR": "1"}
+    assert compose.services["relay_b"].command == (
+        "--master-url",
+        "http://${DRILLS_ADDRESS_TOXIPROXY:-198.18.0.5}:80812",
+    )
+    assert compose.services["toxiproxy"].command == ()
+
+
+def test_services_are_found_by_kind_in_the_order_of_the_file(tmp_path: Path) -> None:
+    """Of several kinds too, and of one that nobody is."""
+    compose = loaded(tmp_path)
+    assert compose.of_kind("relay") == ("relay_a", "relay_b")
+    assert compose.of_kind("toxiproxy", "master") == ("master", "toxiproxy")
+    assert compose.of_kind("gateway") == ()
 
 
 def test_a_proxy_joins_who_dials_it_and_who_is_behind_it(tmp_path: Path) -> None:
-    """By service and whole port: 80812 is not 8081; Toxiproxy itself is always there."""
+    """By service and whole port: 80812 is not 8081; Toxiproxy and the load are always there and not named."""
     assert loaded(tmp_path).joined_by("relay_a_to_master") == ("master", "relay_a")
 
 
@@ -82,15 +104,28 @@ def test_interpolation_is_composes_own(variables: dict[str, str], text: str) -> 
 @pytest.mark.parametrize(
     ("old", "new", "fragment"),
     [
-        ("name: $", "version: '3'\nname: $", "version: found '3', expected no such key here; the keys are name, netw"),
-        ('wavry-master}"]', 'wavry-master}:ro"]', "expected a named volume as name:/path, without a mode"),
-        ("master-data:$", "./data:$", "expected a named volume as name:/path, without a mode"),
+        ("name: $", "version: '3'\nname: $", "version: found '3', expected no such key here; the keys are configs, na"),
+        ("wavry-master}", "wavry-master}:rw", "services.master.volumes[0]: found 'master-data:${DRILLS_DATA_MASTER"),
+        ("wavry-master}", "wavry-master}:rw", "expected a named volume as name:/path, or anything read-only"),
+        ("master-data:$", "./data:$", "expected a named volume as name:/path, or anything read-only"),
+        ("master-data:$", "/data:$", "expected a named volume as name:/path, or anything read-only"),
+        ("/opt/bin:ro", "opt/bin:ro", "services.master.volumes[1]: found '${DRILLS_PROGRAMS:-programs}:opt/bin"),
         ("    image:", "    build: .\n    image:", "services.relay_a.build: found '.', expected no such key here"),
         ("    image:", "    ports: ['80:80']\n    image:", "services.relay_a.ports: found ['80:80'], expected no such"),
-        ("command: [toxiproxy-server]", "command: toxiproxy-server",
-         "services.toxiproxy.command: found 'toxiproxy-server', expected a list of words"),
-        ("command: [toxiproxy-server]", "image: x", "services.toxiproxy.command: found nothing, expected a list of w"),
-        ("[toxiproxy-server]", "[haproxy]", "services.toxiproxy.command[0]: found 'haproxy', expected one of wavry-g"),
+        ("  toxiproxy:\n", "  toxiproxy:\n    command: -port 8474\n",
+         "services.toxiproxy.command: found '-port 8474', expected a list of words"),
+        ("  toxiproxy:\n", "  toxiproxy:\n    command: []\n",
+         "services.toxiproxy.command: found [], expected a list of words"),
+        ("  toxiproxy:\n", "  toxiproxy:\n    command: [-port, 8474]\n",
+         "services.toxiproxy.command: found ['-port', 8474], expected a list of words"),
+        ("  toxiproxy:\n    labels: {wavry-drills.kind: toxiproxy}", "  toxiproxy:\n    image: x",
+         "services.toxiproxy.labels: found nothing, expected wavry-drills.kind as one of gateway, master, relay, "),
+        ("{wavry-drills.kind: toxiproxy}", "{wavry-drills.kind: haproxy}",
+         "services.toxiproxy.labels: found 'haproxy', expected wavry-drills.kind as one of gateway, master, relay, "),
+        ("{wavry-drills.kind: toxiproxy}", "{wavry-drills.kind: [relay]}",
+         "services.toxiproxy.labels: found ['relay'], expected wavry-drills.kind as one of gateway"),
+        ("{wavry-drills.kind: toxiproxy}", "[wavry-drills.kind=toxiproxy]",
+         "services.toxiproxy.labels: found ['wavry-drills.kind=toxiproxy'], expected wavry-drills.kind as one of"),
         ('{NO_COLOR: "1"}', "{NO_COLOR: 1}", "services.master.environment.NO_COLOR: found 1, expected text (in quotes"),
         ('{NO_COLOR: "1"}', "[NO_COLOR=1]", "services.master.environment: found ['NO_COLOR=1'], expected a mapping of"),
         ("master-data:$", "$", "services.master.volumes[0]: found '${DRILLS_DATA_MASTER:-/var/lib/wavry-master}', ex"),
@@ -99,13 +134,14 @@ def test_interpolation_is_composes_own(variables: dict[str, str], text: str) -> 
         ("${DRILLS_RELAY_IMAGE:-reference}", "${A:-${B:-c}}", "expected variables only as ${NAME:-default}"),
         ("${DRILLS_RELAY_IMAGE:-reference}", "${A:?must be set}", "expected variables only as ${NAME:-default}"),
         ("  relay_b:", "  ../relay:", "services.'../relay': found '../relay', expected a name of lower-case letters"),
-        ("  relay_b:", "  relay_a:", "found the key 'relay_a' again (first in line 8), expected each key once"),
+        ("  relay_b:", "  relay_a:", "found the key 'relay_a' again (first in line 9), expected each key once"),
         ("upstream: ${DRILLS_ADDRESS_MASTER:-198.18.0.11}:8080", "upstream: 198.18.0.11:8080",
          "x-proxies.relay_a_to_master.upstream: found '198.18.0.11:8080', expected ${DRILLS_ADDRESS_<SERVICE>:"),
         ("upstream: ${DRILLS_ADDRESS_MASTER", "upstream: ${DRILLS_ADDRESS_NOBODY", "with a service of this file"),
         ("    upstream: ${DRILLS_ADDRESS_MASTER:-198.18.0.11}:8080\n", "", "expected listen and upstream"),
         ("services:", "service:", "services: found nothing, expected a mapping of services"),
-        ("  toxiproxy:\n    command: [toxiproxy-server]", "  toxiproxy: x", "services.toxiproxy: found 'x', expected"),
+        ("  toxiproxy:\n    labels: {wavry-drills.kind: toxiproxy}", "  toxiproxy: x",
+          "services.toxiproxy: found 'x', expected"),
         ("x-proxies:", "x-proxies: []\nx-others:", "x-proxies: found [], expected a mapping of proxies"),
     ],
 )  # fmt: skip

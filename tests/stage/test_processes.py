@@ -48,9 +48,9 @@ def plan(name: str, *command: str) -> ServicePlan:
 def compose(*gateway_words: str) -> Compose:
     """Gateway, master and Toxiproxy, with one path."""
     services = {
-        "gateway": plan("gateway", "wavry-gateway", "--listen", f"{GATEWAY}:3000", *gateway_words),
-        "master": plan("master", "wavry-master", "--listen", f"{MASTER}:8080"),
-        "toxiproxy": plan("toxiproxy", "toxiproxy-server", "-host", TOXIPROXY, "-port", "8474"),
+        "gateway": plan("gateway", "--listen", f"{GATEWAY}:3000", *gateway_words),
+        "master": plan("master", "--listen", f"{MASTER}:8080"),
+        "toxiproxy": plan("toxiproxy", "-host", TOXIPROXY, "-port", "8474"),
     }
     path = ProxyPlan("ends_to_gateway", f"{TOXIPROXY}:3000", f"{GATEWAY}:3000")
     return Compose(Path("compose.yml"), services, {"ends_to_gateway": path})
@@ -104,7 +104,7 @@ def test_a_raised_stage_answers_and_a_lowered_one_is_gone(stage_of: Made, folder
     """Every service ready, the path between them open; afterwards no process and no socket."""
     stage = stage_of()
     with stage.standing():
-        assert {service.child.name for service in stage.services.values() if service.child} == set(stage.services)
+        assert {service.running.name for service in stage.services.values() if service.running} == set(stage.services)
         assert stage.toxiproxy.enabled("ends_to_gateway")
         assert len(marked(folder)) == 3
     assert marked(folder) == {}
@@ -115,9 +115,9 @@ def test_starting_a_service_that_runs_changes_nothing(stage_of: Made) -> None:
     """The mending of a fault may come before the fault did anything."""
     stage = stage_of()
     with stage.standing():
-        before = stage.services["gateway"].child
+        before = stage.services["gateway"].running
         stage.start("gateway")
-        assert stage.services["gateway"].child is before
+        assert stage.services["gateway"].running is before
         assert stage.services["gateway"].starts == 1
 
 
@@ -126,11 +126,11 @@ def test_a_service_that_was_ended_starts_again_as_it_was(stage_of: Made, end: st
     """Another process at the same address, and its end tells how it ended."""
     stage = stage_of()
     with stage.standing():
-        before = stage.services["master"].child
+        before = stage.services["master"].running
         assert getattr(stage, end)("master") == code
         stage.start("master")
         stage.await_ready("master")
-        after = stage.services["master"].child
+        after = stage.services["master"].running
         assert before is not None
         assert after is not None
         assert before.pid != after.pid
@@ -284,7 +284,7 @@ def test_a_service_that_ends_by_itself_is_told_from_one_that_we_ended(stage_of: 
         stage.kill("gateway")
         assert stage.unexpected() == {}
         stage.start("gateway")
-        child = stage.services["gateway"].child
+        child = stage.services["gateway"].running
         assert child is not None
         child.kill()
         assert stage.unexpected() == {"gateway": f"pid {child.pid} ended by itself with -9"}

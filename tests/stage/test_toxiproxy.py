@@ -145,7 +145,7 @@ def test_the_environments_proxies_are_not_used(server: ToxiproxyServer, monkeypa
 def test_the_real_server_keeps_what_it_is_asked_for(tmp_path: Path) -> None:
     """Proxies, toxics, switches and refusals of the toxiproxy-server that drills run with; without it, an error."""
     with claimed() as block:
-        _real_server_keeps_what_it_is_asked_for(f"{block.prefix}.1.215", tmp_path)
+        _real_server_keeps_what_it_is_asked_for(block.address(1, 215), tmp_path)
 
 
 def _real_server_keeps_what_it_is_asked_for(host: str, folder: Path) -> None:

@@ -1,0 +1,150 @@
+"""Which stage the drills of a command get, and that a drill never runs on one that lacks what it needs."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drills import __main__, suite
+from drills.catalogue import SCENARIOS, Catalogue
+from drills.errors import BadInput, CannotRun, Exit
+from drills.options import Options
+from drills.scenario.models import Scenario
+from drills.scenario.parse import load_scenario
+from drills.suite import check_stage, options_of
+
+FALLEN_BACK = "no containers: no engine answers"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The shipped scenarios, and one in which relay_a crashes inside a drain."""
+    for path in SCENARIOS.glob("*.yaml"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    text = (SCENARIOS / "relay_drain.yaml").read_text(encoding="utf-8")
+    text = text.replace("name: relay_drain", "name: crashing").replace("{inject: restart,", "{inject: crash,")
+    (tmp_path / "crashing.yaml").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def crashing(folder: Path) -> Scenario:
+    """A drill that only containers can rehearse."""
+    catalogue = Catalogue()
+    return load_scenario(folder / "crashing.yaml", catalogue.compose, catalogue.tiers)
+
+
+@pytest.fixture
+def harmless() -> Scenario:
+    """A drill that any stage can rehearse."""
+    (drill,) = Catalogue().named(["relay_drain"])
+    return drill
+
+
+def test_a_fault_that_the_stage_does_not_offer_is_bad_input(crashing: Scenario, harmless: Scenario) -> None:
+    """Where processes were asked for: the drill and the fault are named, the other drills are not."""
+    with pytest.raises(BadInput) as refused:
+        check_stage([harmless, crashing], Options(stage="processes", stage_why="asked for"))
+    (line,) = refused.value.problems
+    assert line.startswith(f"{crashing.path}: fault: found crash, expected a fault that a stage of processes offers")
+
+
+def test_a_fault_that_the_fallback_does_not_offer_is_a_drill_that_cannot_run(crashing: Scenario) -> None:
+    """Nobody asked for processes: it is the machine that lacks something, and the words say what."""
+    with pytest.raises(CannotRun, match=f"found crash, .*{FALLEN_BACK}") as refused:
+        check_stage([crashing], Options(stage="processes", stage_why=FALLEN_BACK))
+    assert not isinstance(refused.value, BadInput)
+
+
+@pytest.mark.parametrize("why", ["asked for", "an engine answers"])
+def test_containers_offer_every_fault(crashing: Scenario, harmless: Scenario, why: str) -> None:
+    """However they were come by."""
+    check_stage([harmless, crashing], Options(stage="containers", stage_why=why))
+
+
+@pytest.mark.parametrize("why", ["asked for", FALLEN_BACK])
+def test_a_drill_that_needs_no_containers_runs_without(harmless: Scenario, why: str) -> None:
+    """Also where nobody asked for processes."""
+    check_stage([harmless], Options(stage="processes", stage_why=why))
+
+
+class Asked:
+    """What a command asked the choice of a stage for, and what it was given."""
+
+    def __init__(self, stage: str, why: str) -> None:
+        self.given = (stage, why)
+        self.asked: list[tuple[str, str]] = []
+
+    def chosen(self, asked: str, target: str) -> tuple[str, str]:
+        """In place of ``choice.chosen``."""
+        self.asked.append((asked, target))
+        return self.given
+
+
+def command(stage: str | None) -> argparse.Namespace:
+    """The options of `drills run`, with this --stage."""
+    return argparse.Namespace(target="reference", stage=stage, tier="stage", pace="real", seed=1, defect=[], out=None,
+                              command_line="drills run")  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "asked"), [(None, ""), ("containers", "containers"), ("processes", "processes")])
+def test_the_stage_and_why_it_was_chosen_are_options_of_the_run(
+    monkeypatch: pytest.MonkeyPatch, said: str | None, asked: str
+) -> None:
+    """From there both come into the record."""
+    choice = Asked("processes", FALLEN_BACK)
+    monkeypatch.setattr(suite, "chosen", choice.chosen)
+    options = options_of(command(said))
+    assert choice.asked == [(asked, "reference")]
+    assert (options.stage, options.stage_why) == choice.given
+    assert replace(options, stage_why="") == replace(Options(), command="drills run", stage="processes")
+
+
+@pytest.mark.parametrize(
+    ("stage", "why", "code"),
+    [("processes", "asked for", Exit.BAD_INPUT), ("processes", FALLEN_BACK, Exit.CANNOT_RUN)],
+)
+@pytest.mark.parametrize("verb", ["run", "stand"])
+def test_nothing_starts_for_a_drill_that_the_stage_cannot_rehearse(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path, verb: str, stage: str, why: str,
+    code: Exit,
+) -> None:  # fmt: skip
+    """Exit code 4 or 3, before the first drill of a suite has been run."""
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("a drill was about to be started")
+
+    for name in ("run_drill", "standing_stage", "recover_all"):
+        monkeypatch.setattr(suite, name, refuse)
+    monkeypatch.setattr(suite, "chosen", Asked(stage, why).chosen)
+    monkeypatch.setattr(suite, "Catalogue", partial(Catalogue, folder=folder))
+    names = ["calm", "crashing"] if verb == "run" else ["crashing"]
+    assert __main__.main([verb, *names]) == code
+    assert "found crash, expected a fault that a stage of processes offers" in capsys.readouterr().err
+
+
+class Enough(Exception):
+    """The first drill was about to be started."""
+
+
+def test_the_stage_is_said_in_one_line_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """With the reason, so that nobody takes a fallback for the stage that drills are meant for."""
+
+    def enough(*_: Any) -> Any:
+        raise Enough
+
+    monkeypatch.setattr(suite, "chosen", Asked("processes", FALLEN_BACK).chosen)
+    monkeypatch.setattr(suite, "run_drill", enough)
+    said: list[str] = []
+    arguments = command(None)
+    arguments.names, arguments.suite, arguments.out = ["calm"], None, tmp_path
+    with pytest.raises(Enough):
+        suite.run_suite(arguments, said.append)
+    assert said == [f"stage: processes ({FALLEN_BACK})"]
