@@ -1,7 +1,8 @@
 """``python -m drills.bench [NAME…] [--json FILE]``: measure, print a table, compare with the limits.
 
-Exit codes: 0 all within their limits, 1 some over, 3 something could not be run, 4 bad input. Figures taken while the
-machine has other work are shown all the same, and marked: they say less, and not that the limits are kept or broken.
+Exit codes: 0 all within their limits, 1 some over, 2 interrupted, 3 something could not be run, 4 bad input. Figures
+taken while the machine has other work are shown all the same, and marked: they say less, and not that the limits are
+kept or broken.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import tempfile
 import traceback
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from drills.bench import machine
 from drills.bench.rows import Row, exit_code, table
@@ -45,18 +46,21 @@ def main(words: list[str]) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse says 2 for a mistake on the command line; here that is 4, bad input."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"bench: {message}", file=sys.stderr)
+        sys.exit(int(Exit.BAD_INPUT))
+
+
 def _parsed(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="drills.bench", description="What may cost time and memory, measured.")
+    parser = _Parser(prog="drills.bench", description="What may cost time and memory, measured.", allow_abbrev=False)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all when left out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured to a file")
-    parser.exit_on_error = False
-    try:
-        options = parser.parse_args(words)
-    except argparse.ArgumentError as error:
-        options = argparse.Namespace(names=[str(error)])
+    options = parser.parse_args(words)
     if unknown := [name for name in options.names if name not in BENCHMARKS]:
-        print(f"bench: found {', '.join(unknown)}, expected one of {', '.join(BENCHMARKS)}", file=sys.stderr)
-        sys.exit(int(Exit.BAD_INPUT))
+        parser.error(f"found {', '.join(unknown)}, expected one of {', '.join(BENCHMARKS)}")
     return options
 
 
@@ -93,8 +97,11 @@ def _say(text: str) -> None:
 
 def _unforeseen(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
     """An error of ours must not exit 1, which says that a figure is over its limit."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("bench: interrupted", file=sys.stderr)
+        sys.exit(int(Exit.INCONCLUSIVE))
     traceback.print_exception(kind, error, where)
-    sys.exit(int(Exit.INCONCLUSIVE if issubclass(kind, KeyboardInterrupt) else Exit.CANNOT_RUN))
+    sys.exit(int(Exit.CANNOT_RUN))
 
 
 if __name__ == "__main__":

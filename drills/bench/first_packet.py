@@ -17,7 +17,7 @@ from drills.errors import CannotRun
 
 FIRST_S_MAX = 10.0  # issue 4, part 6
 WAIT_S = 300.0  # a first call may make images
-SETUP_S = 60.0
+SETUP_S, AGAIN_S = 600.0, 60.0
 LOOK_EVERY_S = 0.02
 
 
@@ -34,9 +34,11 @@ def measured(work: Path) -> list[Row]:
 
 
 def _make_s(work: Path) -> float:
-    cost = finished(["make", "--no-print-directory", "setup"], work / "make.log", SETUP_S)
-    if cost.code:
-        raise CannotRun(f"make setup: exit {cost.code}: {last_words(work / 'make.log')}")
+    """The second of two calls: what there is to set up is set up by the first."""
+    for within_s in (SETUP_S, AGAIN_S):
+        cost = finished(["make", "--no-print-directory", "setup"], work / "make.log", within_s)
+        if cost.code:
+            raise CannotRun(f"make setup: exit {cost.code}: {last_words(work / 'make.log')}")
     return cost.wall_s
 
 

@@ -50,7 +50,9 @@ def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
 def ended(process: subprocess.Popen[bytes], grace_s: float = GRACE_S) -> int:
     """End a command as a user would, with SIGINT, and with SIGKILL where that takes too long."""
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)
+        # where SIGINT is ignored, as in the background of a shell, the command has inherited that
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        process.send_signal(signal.SIGTERM if ignored else signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.wait(grace_s)
         process.kill()
