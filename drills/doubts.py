@@ -27,7 +27,7 @@ WAITED_MS_MAX = 250.0
 STALLED_MS_MAX, STALL_S = 120.0, 0.3
 BUSY_SHARE_MAX, SATURATED_S = 0.97, 2  # all CPUs busy for two seconds on end: queues of work grow, whoever is to blame
 # and have to be worked off: visits come open-loop, so what waited when a window began (at most as long as a set-up
-# may take, SETUP_S in drills/load/session.py) delays those that come in it. Seen: a window after the one that was saturated.
+# may take, SETUP_S in drills/load/session.py) delays those that come in it. Seen in a window after a saturated one.
 BACKLOG_NS = 5_000_000_000
 CLOCK_STEP_NS = 50_000_000  # the wall clock against the monotonic one, from one second to the next
 SKIPPED_RATIO_MAX = 0.001

@@ -44,8 +44,8 @@ def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Rece
     def running() -> Proof:
         now = stage.services[service].running
         alive = now is not None and now is not before and now.exit_code() is None
-        return Proof(alive and receipt.detail.get("policy", "").startswith("acted"),
-                     f"{now} in place of {before}; the restart policy {receipt.detail.get('policy', 'is unknown')}")  # fmt: skip
+        policy = receipt.detail.get("policy", "is unknown")
+        return Proof(alive and policy.startswith("acted"), f"{now} in place of {before}; the restart policy {policy}")
 
     with carried_out(
         scene, receipt, inject=lambda: stage.crash(service), heal=heal,

@@ -1,8 +1,8 @@
 """What both stages are: the services of one run standing on addresses of their own, with Toxiproxy between them.
 
 Two stages, one interface (design §3): local processes in ``drills/stage/processes.py``, containers in
-``drills/stage/containers.py``. Services, arguments, environment and proxies come from ``docker-compose.drills.yml`` on both; the order of
-raising, what *ready* means and where things are is said here, once.
+``drills/stage/containers.py``. Services, arguments, environment and proxies come from ``docker-compose.drills.yml`` on
+both; the order of raising, what *ready* means and where things are is said here, once.
 """
 
 from __future__ import annotations
