@@ -167,7 +167,7 @@ def test_a_program_that_is_mounted_is_the_one_that_runs(
     program.chmod(0o755)
     container = run(
         references[f"{kind}:mounted"], "--help", volumes=[f"{tmp_path}:/opt/wavry/bin:ro"],
-        environment={"WAVRY_RELAY_MASTER_PUBLIC_KEY": "ab"},
+        environment={"WAVRY_RELAY_MASTER_PUBLIC_KEY": "ab", "DATABASE_URL": "sqlite:/tmp/gateway.db"},
     )  # fmt: skip
     code, output = said(container)
     assert code == 0
