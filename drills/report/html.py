@@ -38,16 +38,13 @@ def html(overview: Overview, pictures: Mapping[str, Path]) -> str:
         drawing = drawn.read_text(encoding="utf-8") if drawn else ""
         chapters.append(chapter_of(run, overview.told_apart(run), drawing, {one.anchor for one in chapters}))
     counts = Counter(run.status for run in overview.counted)
-    return (
-        _environment()
-        .get_template("month.html")
-        .render(
-            overview=overview,
-            chapters=chapters,
-            head=HEAD,
-            tally=[(status, counts[status]) for status in GRAVEST_FIRST if counts[status]],
-            style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
-        )
+    template = _environment().get_template("month.html")
+    return template.render(
+        overview=overview,
+        chapters=chapters,
+        head=HEAD,
+        tally=[(status, counts[status]) for status in GRAVEST_FIRST if counts[status]],
+        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
     )
 
 
