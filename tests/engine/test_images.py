@@ -24,9 +24,10 @@ STARTED_WITHIN_S = 10.0
 
 
 @pytest.fixture(scope="module")
-def client() -> Any:
+def client() -> Iterator[Any]:
     """A client; raises where there is no engine."""
-    return engine.client(60.0)
+    with contextlib.closing(engine.client(60.0)) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +58,11 @@ def said(container: Any) -> tuple[int, str]:
     return code, container.logs().decode()
 
 
-def until_said(container: Any, words: str) -> str:
-    """The log once it has these words in it."""
-    for line in container.logs(stream=True, follow=True):
-        if words in line.decode():
-            return str(line.decode())
-    raise AssertionError(f"{words!r} was never said: {container.logs().decode()}")
+def until_said(container: Any, words: str) -> None:
+    """Wait for these words in its log (asked for again and again: docker-py leaves the sockets of streams open)."""
+    deadline = time.monotonic() + STARTED_WITHIN_S
+    while words not in (log := container.logs().decode()):
+        assert time.monotonic() < deadline, f"{words!r} was never said: {log}"
 
 
 @pytest.mark.parametrize("name", recipes.names())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_engine import ABOUT, BRIDGE, FakeEngine
+from fake_engine_socket import ABOUT, BRIDGE, FakeEngine
 
 from drills.errors import CannotRun
 from drills.stage import engine

@@ -11,7 +11,7 @@ from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
 import pytest
-from fake_engine import FakeEngine
+from fake_engine_socket import FakeEngine
 
 from drills.errors import CannotRun
 from drills.stage import engine, engine_setup

@@ -97,10 +97,10 @@ def _words() -> list[str]:
 
 
 def _alone() -> list[str]:
-    """As root in namespaces of its own, so that a killed mmdebstrap leaves no mount and no process."""
+    """As root in namespaces of its own, so that whoever is killed, it or we, no mount and no process is left."""
     if os.geteuid():
         return []
-    return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    return ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
 def _temporary() -> dict[str, str]:

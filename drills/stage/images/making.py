@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,14 +35,14 @@ def ensured(wanted: Sequence[str], say: Say) -> dict[str, str]:
     import requests
 
     try:
-        return _ensured(wanted, say)
+        with closing(engine.client(ENGINE_SILENCE_S)) as client:
+            return _ensured(client, wanted, say)
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise CannotRun(f"images could not be made sure of: {registry.said(error)}") from error
 
 
-def _ensured(wanted: Sequence[str], say: Say) -> dict[str, str]:
+def _ensured(client: Any, wanted: Sequence[str], say: Say) -> dict[str, str]:
     images = {name: recipes.image(name) for name in wanted}
-    client = engine.client(ENGINE_SILENCE_S)
     found = {name: image.exact for name, image in images.items() if present(client, image)}
     if len(found) < len(images):
         with places.locked(say):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from typing import Any
 
 from drills.errors import CannotRun
@@ -71,22 +72,15 @@ def pushed(images: Sequence[Image], say: Say) -> None:
     """Put these images, which must be here, into our registry; raises CannotRun with what it said."""
     if not name():
         raise CannotRun("DRILLS_REGISTRY is not set: the registry and folder to push to, as registry.example/team")
-    client = engine.client(SILENCE_S)
-    for image in images:
-        repository, tag = remote(image)
-        client.api.tag(image.exact, repository, tag)
-        try:
-            _transfer(lambda api, to=repository, at=tag: api.push(to, tag=at, stream=True, decode=True))
-        except _Refused as refused:
-            raise CannotRun(f"{repository}:{tag} could not be pushed: {refused}") from None
-        say(f"images: pushed {repository}:{tag}")
+    with closing(engine.client(SILENCE_S)) as client:
+        for image in images:
+            _push(client, image)
+            say(f"images: pushed {remote(image)[0]}:{remote(image)[1]}")
 
 
 def present_or_pulled(reference: str, say: Say) -> str:
     """The id of an image that is not ours; raises CannotRun with what its registry said where it is not to be had."""
-    client = engine.client()
-    found = _local(client, reference)
-    if found:
+    if found := _local(reference):
         return found
     say(f"images: pulling {reference}")
     repository, tag = split(reference)
@@ -94,7 +88,7 @@ def present_or_pulled(reference: str, say: Say) -> str:
         _pull(repository, tag)
     except _Refused as refused:
         raise CannotRun(f"no image {reference} here, and it could not be pulled: {refused}") from None
-    return _local(client, reference)
+    return _local(reference)
 
 
 def split(reference: str) -> tuple[str, str]:
@@ -113,10 +107,11 @@ def image_facts(reference: str) -> dict[str, Any]:
     """
     import docker.errors
 
-    try:
-        found = engine.client().api.inspect_image(reference)
-    except docker.errors.DockerException as error:
-        raise CannotRun(f"no image {reference} here: {said(error)}") from None
+    with closing(engine.client()) as client:
+        try:
+            found = client.api.inspect_image(reference)
+        except docker.errors.DockerException as error:
+            raise CannotRun(f"no image {reference} here: {said(error)}") from None
     return {
         "reference": reference,
         "id": found["Id"],
@@ -138,15 +133,26 @@ def said(error: BaseException) -> str:
     return " ".join(str(text).split())[:300]
 
 
-def _local(client: Any, reference: str) -> str:
+def _local(reference: str) -> str:
+    """The id of an image that is here; empty where there is none."""
     import docker.errors
 
+    with closing(engine.client()) as client:
+        try:
+            return str(client.api.inspect_image(reference)["Id"])
+        except docker.errors.ImageNotFound:
+            return ""
+        except docker.errors.DockerException as error:
+            raise CannotRun(f"image {reference} cannot be looked for: {said(error)}") from None
+
+
+def _push(client: Any, image: Image) -> None:
+    repository, tag = remote(image)
+    client.api.tag(image.exact, repository, tag)
     try:
-        return str(client.api.inspect_image(reference)["Id"])
-    except docker.errors.ImageNotFound:
-        return ""
-    except docker.errors.DockerException as error:
-        raise CannotRun(f"image {reference} cannot be looked for: {said(error)}") from None
+        _transfer(lambda api: api.push(repository, tag=tag, stream=True, decode=True))
+    except _Refused as refused:
+        raise CannotRun(f"{repository}:{tag} could not be pushed: {refused}") from None
 
 
 def _pull(repository: str, tag: str) -> None:
@@ -155,16 +161,17 @@ def _pull(repository: str, tag: str) -> None:
     import requests
 
     separator = "@" if tag.startswith("sha256:") else ":"
-    try:
-        engine.client(ANSWER_WITHIN_S).api.inspect_distribution(f"{repository}{separator}{tag}")
-    except requests.Timeout:
-        raise _Refused(f"no answer within {ANSWER_WITHIN_S:g} s") from None
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise _Refused(said(error), lacks_it=isinstance(error, docker.errors.NotFound)) from None
+    with closing(engine.client(ANSWER_WITHIN_S)) as client:
+        try:
+            client.api.inspect_distribution(f"{repository}{separator}{tag}")
+        except requests.Timeout:
+            raise _Refused(f"no answer within {ANSWER_WITHIN_S:g} s") from None
+        except (docker.errors.DockerException, requests.RequestException) as error:
+            raise _Refused(said(error), lacks_it=isinstance(error, docker.errors.NotFound)) from None
     _transfer(lambda api: api.pull(repository, tag=tag, stream=True, decode=True))
 
 
-def _transfer(begun: Any) -> None:
+def _transfer(begun: Callable[[Any], Iterable[dict[str, Any]]]) -> None:
     """Follow a pull or a push to its end; raises _Refused. Leaving early ends it in the engine too."""
     import docker
     import docker.errors
@@ -179,10 +186,11 @@ def _transfer(begun: Any) -> None:
 
     deadline = time.monotonic() + TRANSFER_WITHIN_S
     try:
-        for event in begun(Bounded(base_url=engine.host(), version="auto", timeout=SILENCE_S)):
-            if "error" in event:
-                raise _Refused(" ".join(str(event["error"]).split())[:300])
-            if time.monotonic() > deadline:
-                raise _Refused(f"not done within {TRANSFER_WITHIN_S:g} s")
+        with closing(Bounded(base_url=engine.host(), version="auto", timeout=SILENCE_S)) as api:
+            for event in begun(api):
+                if "error" in event:
+                    raise _Refused(" ".join(str(event["error"]).split())[:300])
+                if time.monotonic() > deadline:
+                    raise _Refused(f"not done within {TRANSFER_WITHIN_S:g} s")
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise _Refused(said(error)) from None
