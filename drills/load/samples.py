@@ -17,12 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+from gevent import monkey
+
+_sleep: Any = monkey.get_original("time", "sleep")  # a native thread's own
 
 INPUT = 0
 FRAME = 1
 COLUMNS = ("session", "direction", "sequence", "intended_ns", "sent_ns", "received_ns", "shows", "copies")
 PART_S = 3.5
 PART_NS_MAX = 5_000_000_000  # at most 5 s of packets in one part (design §6)
+# The thread that writes has the pump's priority: with less, it would be kept from the CPU while it holds the
+# interpreter, and the pump with it. So that the pump need not share a busy CPU for long, it takes breath after a
+# millisecond's work.
+BREATH_ROWS, BREATH_S = 8192, 0.005
 SETTLE_S = 1.0  # a packet still on its way after a second counts as lost
 
 
@@ -94,30 +101,38 @@ class Samples:
             low = low // 2
         if low == 0:
             return
-        done = {name: column[:low] for name, column in self._columns.items()}
-        for column in self._columns.values():
-            del column[:low]
+        # the pump waits for this: only what stays is copied, and the old columns go to the writer as they are
+        done = self._columns
+        self._columns = {name: column[low:] for name, column in done.items()}
+        self._received, self._copies = self._columns["received_ns"], self._columns["copies"]
         self.base += low
         self.rows += low
         if self.folder is None:
             return
         self.part += 1
         path = self.folder / f"{self.worker}-{self.part:05d}.parquet"
-        gevent.get_hub().threadpool.apply(_write, (path, done))
+        gevent.get_hub().threadpool.apply(_write, (path, done, low))
 
 
-def _write(path: Path, columns: dict[str, Any]) -> None:
-    """One Parquet part from columns of 64-bit integers; renamed when complete."""
+def _write(path: Path, columns: dict[str, Any], rows: int | None = None) -> None:
+    """One Parquet part from the first rows of columns of 64-bit integers; renamed when complete."""
     import numpy
     import pyarrow
     import pyarrow.parquet
 
     narrow = {"session": numpy.int32, "direction": numpy.int8, "copies": numpy.int8}
-    arrays = {name: numpy.frombuffer(column, dtype=numpy.int64).astype(narrow.get(name, numpy.int64), copy=False)
-              for name, column in columns.items()}  # fmt: skip
+    arrays = {
+        name: numpy.frombuffer(column, dtype=numpy.int64)[:rows].astype(narrow.get(name, numpy.int64), copy=False)
+        for name, column in columns.items()
+    }
     unfinished = path.with_suffix(".unfinished")
-    pyarrow.parquet.write_table(
-        pyarrow.table(arrays), unfinished, compression="lz4", use_dictionary=list(narrow),
+    table = pyarrow.table(arrays)
+    # times and numbers rise by little steps: as differences they take a quarter of the CPU and half the bytes
+    with pyarrow.parquet.ParquetWriter(
+        unfinished, table.schema, compression="lz4", use_dictionary=list(narrow),
         column_encoding={name: "DELTA_BINARY_PACKED" for name in arrays if name not in narrow},
-    )  # fmt: skip
+    ) as part:  # fmt: skip
+        for batch in table.to_batches(max_chunksize=BREATH_ROWS):
+            part.write_batch(batch)
+            _sleep(BREATH_S)
     unfinished.rename(path)

@@ -100,11 +100,10 @@ def test_a_part_has_its_name_only_when_it_is_complete(
 ) -> None:
     """A SIGKILL in the middle of writing leaves a file that nobody reads as a part."""
 
-    def cut_short(table: object, path: Path, **_: object) -> None:
-        path.write_bytes(b"PAR1 and no end")
+    def cut_short(writer: object, batch: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pyarrow.parquet, "write_table", cut_short)
+    monkeypatch.setattr(pyarrow.parquet.ParquetWriter, "write_batch", cut_short)
     send(samples, 1.0)
     with pytest.raises(KeyboardInterrupt):
         samples_module._write(tmp_path / "worker-0-00001.parquet", {"session": samples._columns["session"]})
@@ -122,3 +121,17 @@ def test_a_load_by_hand_keeps_numbering_and_writes_nothing(tmp_path: Path) -> No
     send(samples, 1.0, 2.0)
     samples.flush(settled_before_ns=int(1.5 * S))
     assert (samples.base, samples.rows, send(samples, 3.0)) == (1, 1, [2])
+
+
+def test_a_part_is_written_with_breaths_in_between(
+    samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pump on the same CPU gets its turns; every row is there all the same."""
+    breaths: list[float] = []
+    monkeypatch.setattr(samples_module, "_sleep", breaths.append)
+    monkeypatch.setattr(samples_module, "BREATH_ROWS", 4)
+    send(samples, *(number / 100 for number in range(10)))
+    samples.flush(settled_before_ns=9 * S)
+    (part,) = parts(tmp_path)
+    assert breaths == [samples_module.BREATH_S] * 3
+    assert pyarrow.parquet.read_table(part)["sequence"].to_pylist() == list(range(1, 11))
