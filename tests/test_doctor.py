@@ -13,6 +13,7 @@ import pytest
 from drills import __main__, doctor
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+ENGINE_ROWS = ("container engine", "compose v2", "images")
 
 
 def test_every_row_says_what_was_found_and_how_to_get_it() -> None:
@@ -23,7 +24,7 @@ def test_every_row_says_what_was_found_and_how_to_get_it() -> None:
         assert row.keys() == {"what", "ok", "needed", "found", "get"}
         assert row["found"] and row["get"] and "\n" not in row["found"]
     optional = {row["what"] for row in rows if not row["needed"]}
-    assert {"CPUs", "container engine", "Wavry's programs"} <= optional
+    assert {"CPUs", "container engine", "compose v2", "images", "Wavry's programs"} <= optional
 
 
 def test_the_doctor_needs_nothing_but_the_standard_library() -> None:
@@ -123,6 +124,46 @@ def test_what_go_wrote_into_the_program_counts_where_it_says_git(tmp_path: Path)
     fake.write_text("#!/bin/sh\necho toxiproxy-server version git\n# github.com/Shopify/toxiproxy/v2\tv2.12.0\n")
     fake.chmod(0o755)
     assert doctor.toxiproxy_version(str(fake)) == "2.12.0"
+
+
+def test_an_engine_that_is_not_there_is_named_and_so_is_what_rests_on_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither is needed: the process stage has no use for them."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(doctor.engine, "REPOSITORY", tmp_path)
+    rows = {row["what"]: row for row in (look.row() for look in doctor.LOOKS if look.what in ENGINE_ROWS)}
+    assert rows["container engine"]["found"] == f"no engine answers at unix://{tmp_path}/nobody.sock"
+    assert rows["compose v2"]["found"] == "no compose v2"
+    assert rows["images"]["found"] == "no engine to look in"
+    assert not any(row["ok"] or row["needed"] for row in rows.values())
+    assert all("make" in row["get"] and "process stage" in row["get"] for row in rows.values())
+
+
+@pytest.mark.parametrize(
+    ("listed", "registry", "mmdebstrap", "ok", "found"),
+    [
+        ("12 of 12 are here", "", False, True, "all 12"),
+        ("3 of 12 are here", "", True, True, "3 of 12 are here, the others will be made"),
+        ("3 of 12 are here", "registry.example/team", False, True, "pulled from DRILLS_REGISTRY or made"),
+        ("0 of 12 are here", "", False, False, "there is no mmdebstrap to make the others with"),
+        ("drills: no engine answers", "", True, False, "drills: no engine answers"),
+    ],
+)
+def test_images_are_here_or_can_be_had(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listed: str, registry: str, mmdebstrap: bool, ok: bool, found: str
+) -> None:
+    """What a drill would make by itself is not missing."""
+    monkeypatch.setattr(doctor.engine, "unfit", lambda: "")
+    monkeypatch.setattr(doctor, "venv_python", lambda: Path(sys.executable))
+    monkeypatch.setattr(doctor, "asked", lambda *_: (0, listed))
+    monkeypatch.setenv("DRILLS_REGISTRY", registry)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if mmdebstrap:
+        (tmp_path / "mmdebstrap").touch(mode=0o755)
+    row = doctor.images()
+    assert row.ok is ok and found in row.found
 
 
 def test_wavrys_programs_are_looked_for_where_they_were_said_to_be(
