@@ -11,6 +11,7 @@ A part is written under another name and renamed when complete, so that all but 
 
 from __future__ import annotations
 
+import io
 import time
 from array import array
 from pathlib import Path
@@ -81,6 +82,7 @@ class Samples:
 
     def flush_for_ever(self, worker: int) -> None:
         """A greenlet's work: write a part every few seconds, not all workers at once."""
+        gevent.get_hub().threadpool.apply(_warm_up)
         gevent.sleep(worker * PART_S / 2 % PART_S)
         while True:
             gevent.sleep(PART_S)
@@ -114,25 +116,34 @@ class Samples:
         gevent.get_hub().threadpool.apply(_write, (path, done, low))
 
 
-def _write(path: Path, columns: dict[str, Any], rows: int | None = None) -> None:
+def _write(path: Path, columns: dict[str, Any], rows: int) -> None:
     """One Parquet part from the first rows of columns of 64-bit integers; renamed when complete."""
+    unfinished = path.with_suffix(".unfinished")
+    _encode(unfinished, columns, rows)
+    unfinished.rename(path)
+
+
+def _encode(part: Any, columns: dict[str, Any], rows: int) -> None:
+    """Parquet into a file; bit by bit, so that others get their turns."""
     import numpy
     import pyarrow
     import pyarrow.parquet
 
     narrow = {"session": numpy.int32, "direction": numpy.int8, "copies": numpy.int8}
-    arrays = {
+    table = pyarrow.table({
         name: numpy.frombuffer(column, dtype=numpy.int64)[:rows].astype(narrow.get(name, numpy.int64), copy=False)
         for name, column in columns.items()
-    }
-    unfinished = path.with_suffix(".unfinished")
-    table = pyarrow.table(arrays)
+    })  # fmt: skip
     # times and numbers rise by little steps: as differences they take a quarter of the CPU and half the bytes
     with pyarrow.parquet.ParquetWriter(
-        unfinished, table.schema, compression="lz4", use_dictionary=list(narrow),
-        column_encoding={name: "DELTA_BINARY_PACKED" for name in arrays if name not in narrow},
-    ) as part:  # fmt: skip
+        part, table.schema, compression="lz4", use_dictionary=list(narrow),
+        column_encoding={name: "DELTA_BINARY_PACKED" for name in columns if name not in narrow},
+    ) as writer:  # fmt: skip
         for batch in table.to_batches(max_chunksize=BREATH_ROWS):
-            part.write_batch(batch)
+            writer.write_batch(batch)
             _sleep(BREATH_S)
-    unfinished.rename(path)
+
+
+def _warm_up() -> None:
+    """What the first part costs beyond any other, 20 ms of the interpreter: now, and not in the first window."""
+    _encode(io.BytesIO(), {name: array("q", [0]) for name in COLUMNS}, 1)

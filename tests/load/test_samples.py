@@ -106,7 +106,7 @@ def test_a_part_has_its_name_only_when_it_is_complete(
     monkeypatch.setattr(pyarrow.parquet.ParquetWriter, "write_batch", cut_short)
     send(samples, 1.0)
     with pytest.raises(KeyboardInterrupt):
-        samples_module._write(tmp_path / "worker-0-00001.parquet", {"session": samples._columns["session"]})
+        samples_module._write(tmp_path / "worker-0-00001.parquet", samples._columns, 1)
     assert [path.suffix for path in parts(tmp_path)] == [".unfinished"]
 
 
