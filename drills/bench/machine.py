@@ -58,6 +58,12 @@ def ticks() -> Ticks:
     return Ticks(sum(fields) / TICKS_A_SECOND, busy / TICKS_A_SECOND, stolen / TICKS_A_SECOND, ours_s)
 
 
+def stolen_s(cpu: str) -> float:
+    """How long the hypervisor has kept one CPU (``cpu0`` …) from this machine since boot."""
+    lines = (line.split() for line in Path("/proc/stat").read_text().splitlines())
+    return next((int(fields[8]) / TICKS_A_SECOND for fields in lines if fields[0] == cpu), 0.0)
+
+
 def between(before: Ticks, after: Ticks) -> Meanwhile:
     """The machine between two looks."""
     whole_s = max(after.whole_s - before.whole_s, 1e-9)

@@ -48,7 +48,7 @@ def rows(few: Measured, many: Measured) -> list[Row]:
         name = f"{flow.sessions} sessions"
         waits = f"p50 {flow.late_ms_p50:.2f}, p99.9 {flow.late_ms_p999:.2f}, max {flow.late_ms_max:.1f} ms; " \
                 f"this CPU wakes a sleeper {flow.alone_ms_p99:.2f} ms late at p99, " \
-                f"no CPU for {flow.waited_ms_a_s:.0f} ms a second"  # fmt: skip
+                f"no CPU for {flow.waited_ms_a_s:.0f} ms a second, {flow.stolen_ms_a_s:.0f} ms stolen"  # fmt: skip
         found += [
             Row("pump", f"{name}: lateness p99", flow.late_ms_p99, "ms", LATE_MS_P99_MAX, says=waits),
             Row("pump", f"{name}: packets skipped, lost or dropped by us", flow.skipped + flow.lost + flow.own_drops,

@@ -21,6 +21,7 @@ from uuid import UUID
 
 import gevent
 
+from drills.bench.machine import stolen_s
 from drills.bench.pump_settings import Flow, Measured
 from drills.load import worker
 from drills.load.pump import Media, Pump, client_end, host_end
@@ -85,10 +86,11 @@ def _started(pump: Pump, flow: Flow) -> list[Media]:
 
 
 def _used() -> dict[str, float]:
-    """The monotonic clock, the CPU time of this process (s), how long its first thread waited for the CPU (s)."""
+    """The monotonic clock, and in s: CPU time of this process, how long its first thread waited, what was stolen."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     waited_ns = int(Path(f"/proc/self/task/{os.getpid()}/schedstat").read_text().split()[1])
-    return {"ns": time.monotonic_ns(), "cpu_s": usage.ru_utime + usage.ru_stime, "waited_s": waited_ns / 1e9}
+    return {"ns": time.monotonic_ns(), "cpu_s": usage.ru_utime + usage.ru_stime, "waited_s": waited_ns / 1e9,
+            "stolen_s": stolen_s(f"cpu{min(os.sched_getaffinity(0))}")}  # fmt: skip
 
 
 def _machine_alone_ms() -> float:
@@ -118,7 +120,8 @@ def _summed(flow: Flow, before: dict[str, float], after: dict[str, float], drops
         lost=int((sent.received_ns == 0).sum()), own_drops=drops,
         cpu_share=(after["cpu_s"] - before["cpu_s"]) / wall_s,
         cpu_us_a_packet=(after["cpu_s"] - before["cpu_s"]) * 1e6 / len(mine),
-        waited_ms_a_s=(after["waited_s"] - before["waited_s"]) * 1e3 / wall_s, alone_ms_p99=alone_ms,
+        waited_ms_a_s=(after["waited_s"] - before["waited_s"]) * 1e3 / wall_s,
+        stolen_ms_a_s=(after["stolen_s"] - before["stolen_s"]) * 1e3 / wall_s, alone_ms_p99=alone_ms,
     )  # fmt: skip
 
 

@@ -35,4 +35,5 @@ class Measured:
     cpu_share: float
     cpu_us_a_packet: float
     waited_ms_a_s: float  # how long the pump's thread was ready and had no CPU, a second
+    stolen_ms_a_s: float  # how long the hypervisor kept this CPU from the whole machine, a second
     alone_ms_p99: float  # how late this CPU wakes a process that only sleeps

@@ -21,7 +21,7 @@ from drills.record import Record
 MANY = Measured(
     sessions=200, packets=240_000, per_s=24_000.0, late_ms_p50=0.4, late_ms_p99=1.2, late_ms_p999=3.0, late_ms_max=9.0,
     read_ms_p99=1.5, skipped=0, lost=0, own_drops=0, cpu_share=0.5, cpu_us_a_packet=21.0, waited_ms_a_s=1.0,
-    alone_ms_p99=0.2,
+    stolen_ms_a_s=2.0, alone_ms_p99=0.2,
 )  # fmt: skip
 FEW = replace(MANY, sessions=50, packets=60_000, per_s=6_000.0, cpu_share=0.2, cpu_us_a_packet=30.0)
 
