@@ -29,6 +29,7 @@ PRESENT_TRIES, PRESENT_WAIT_S = 6, 0.5  # contract-master-relay §4.9
 RENEW_TRIES = 3  # three silent RENEWs mean a lost session (§4.9)
 FIRST_MEDIA_S = 1.0
 KEEP_UP_S = 0.005
+CONFLICT = 409  # such an account is there already
 LINGER_S = 0.25  # after a planned end: what is still on its way may arrive
 
 
@@ -120,13 +121,22 @@ class Pair:
     # -- the gateway ------------------------------------------------------------------------------------------------
 
     def register(self) -> None:
-        """Make both accounts; done once, before calm."""
+        """Make the accounts that are not there yet; done before calm. Raises WireError; can be tried again."""
         for end in (self.client, self.host):
-            key = secrets.token_hex(32)
-            account = self.http.register(
+            if not end.token:
+                end.token = self._registered(end)
+
+    def _registered(self, end: EndAccount) -> str:
+        """A token: registering is a first login (contract-gateway §3.2)."""
+        key = secrets.token_hex(32)
+        try:
+            return self.http.register(
                 end.email, end.password, display_name=end.name, username=end.name, public_key=key
-            )
-            end.token = account.token  # registering is a first login (contract-gateway §3.2)
+            ).token
+        except Refused as refused:
+            if refused.status != CONFLICT:
+                raise
+        return self.http.login(end.email, end.password).token  # an earlier try came through, its answer did not
 
     def log_in(self, end: EndAccount) -> None:
         """A new session token for one end."""

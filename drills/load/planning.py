@@ -11,7 +11,7 @@ from drills.stage.base import Stage
 from drills.story import least_length_s
 
 VISITORS_SLACK = 1.45  # how many times more visitors than visits at a time
-SETUP_GUESS_S = 0.6  # how long a set-up may take before visitors run short
+SETUP_GUESS_S = 1.5  # how long a set-up may take before visitors run short; 0.9 to 1.4 s on two full CPUs
 LEAST_ADDRESSES = 64  # of each worker: below that many ends each has an address of its own
 
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import gevent
 from gevent import monkey
 from gevent.event import Event
+from gevent.lock import Semaphore
 from gevent.queue import Queue
 from locust import User, constant, task
 
@@ -26,6 +27,7 @@ from drills.wavry.errors import WireError
 
 RETRY_S = 0.5
 FIRST_SHARE = 0.3
+REGISTERING_AT_ONCE = 2  # of each worker
 VISITORS_WAIT_S = 5.0
 KEEP_UP_EVERY_S = 0.25
 
@@ -71,6 +73,8 @@ class World:
     stopping: ClassVar[bool] = False
     pairs: ClassVar[list[Pair]] = []
     residents_flow: ClassVar[Event] = Event()
+    # passwords are hashed one after another in any case: a queue of hundreds would only run into our own time-outs
+    registering: ClassVar[Semaphore] = Semaphore(REGISTERING_AT_ONCE)
     _names: ClassVar[int] = 0
 
     @classmethod
@@ -107,19 +111,21 @@ class _PairUser(User):
 
     def on_start(self) -> None:
         self.pair = World.new_pair(self.kind)
-        for attempt in range(3):
-            try:
-                self.pair.register()
-                break
-            except WireError as error:
-                World.live.journal.write("account.failed", pair=self.pair.name, attempt=attempt, reason=str(error))
-                gevent.sleep(RETRY_S)
         World.pairs.append(self.pair)
-        try:
-            self.pair.bind(self.pair.host)
-        except SetupFailed as error:
-            World.live.journal.write("account.failed", pair=self.pair.name, attempt=0, reason=str(error))
+        while not self._registered():
+            gevent.sleep(RETRY_S)  # for as long as the runner has patience: without its accounts a drill is not begun
         World.live.journal.write("account.made", pair=self.pair.name, kind=self.kind)
+
+    def _registered(self) -> bool:
+        """Whether both ends have accounts and the host is at home; why not is written down."""
+        try:
+            with World.registering:
+                self.pair.register()
+            self.pair.bind(self.pair.host)
+        except (WireError, SetupFailed) as error:
+            World.live.journal.write("account.failed", pair=self.pair.name, reason=str(error))
+            return False
+        return True
 
     def on_stop(self) -> None:
         self.pair.close()
