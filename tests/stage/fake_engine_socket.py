@@ -36,6 +36,8 @@ class FakeEngine:
         engine = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            timeout = 5.0  # one who connects and asks nothing must not hold up the test's end
+
             def do_GET(self) -> None:
                 body = json.dumps({"/info": engine.about, "/networks/bridge": engine.bridge}[self.path]).encode()
                 self.send_response_only(200)
