@@ -47,7 +47,7 @@ class Container:
             return None
         deadline = time.monotonic() + NOTICED_S
         with contextlib.suppress(CannotRun):
-            while (state := inspected(self.id)["State"])["Pid"] == self.pid and time.monotonic() < deadline:
+            while (state := inspected(self.id)["State"])["Pid"] == self.pid != 0 and time.monotonic() < deadline:
                 time.sleep(0.01)
             if not state["Pid"]:
                 return int(state["ExitCode"])
@@ -92,6 +92,7 @@ class LogCopy:
                 self._copy(output)
                 while not self._end.wait(AGAIN_S) and not self.lives():
                     continue
+            self._copy(output)  # what was printed between two looks
 
     def _copy(self, output: Any) -> None:
         """Everything that was not copied yet, until the container's process ends; the engine keeps all of it."""
