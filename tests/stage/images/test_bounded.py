@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from drills.errors import CannotRun
+from drills.stage.children import process_state
 from drills.stage.images import bounded
 
 
@@ -20,14 +22,14 @@ def test_a_program_that_fails_is_quoted(tmp_path: Path) -> None:
 
 
 def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
-    """Both are gone when the error is raised."""
+    """Both are killed when the error is raised; the kernel buries the child, who is not ours, a moment later."""
     script = f"sleep 60 & echo $! > {tmp_path}/child; echo $$ > {tmp_path}/parent; wait"
-    with pytest.raises(CannotRun, match=r"sh did not end within 0\.3 s"):
-        bounded.run(["sh", "-c", script], tmp_path / "log", 0.3)
-    for name in ("child", "parent"):
-        pid = int((tmp_path / name).read_text())
-        state = Path(f"/proc/{pid}/stat")
-        assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+    with pytest.raises(CannotRun, match=r"sh did not end within 1 s"):
+        bounded.run(["sh", "-c", script], tmp_path / "log", 1)
+    assert process_state(int((tmp_path / "parent").read_text())) == ""
+    child, deadline = int((tmp_path / "child").read_text()), time.monotonic() + 5
+    while process_state(child) not in ("", "Z"):
+        assert time.monotonic() < deadline
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
