@@ -17,14 +17,14 @@ from typing import IO
 from drills import story
 from drills.errors import CannotRun, Interrupted
 from drills.load.control import LocustLoad
-from drills.load.planning import load_settings
+from drills.load.planning import load_settings, visits_per_s, window_length_s
 from drills.options import Options
 from drills.probes.follower import Follower
 from drills.probes.relays import current_relay_id
 from drills.probes.watch import watched
 from drills.provenance import write_provenance
 from drills.record import Journal
-from drills.scenario.models import Scenario
+from drills.scenario.models import WINDOWS, Scenario
 from drills.scenario.tiers import Tiers
 from drills.scene import Scene
 from drills.signals import Signals
@@ -170,23 +170,19 @@ def _let_flow(scene: Scene, say: Callable[[str], None], name: str) -> None:
 
 def _windows(scene: Scene, scenario: Scenario, tiers: Tiers, options: Options, say: Callable[[str], None]) -> None:
     factor = tiers.evidence[options.tier]
-    visits = scenario.load.visits_per_window * factor
-    for window, length in (("calm", scenario.windows.calm), ("fault", None), ("recovery", scenario.windows.recovery)):
-        length_s = (
-            length.in_s(scene.heartbeat_s) * factor
-            if length
-            else story.least_length_s(scenario.fault, scene.heartbeat_s)
-        )
-        per_s = visits / length_s if length_s else 0.0
-        longer = "" if length else " or longer"
+    for window in WINDOWS:
+        told = window == "fault"
+        length_s = window_length_s(scenario, window, scene.heartbeat_s, factor)
+        per_s = visits_per_s(scenario, window, scene.heartbeat_s, factor)
+        longer = " or longer" if told else ""
         say(f"{scenario.name}: {window}, {length_s:.0f} s{longer}, {per_s:.1f} visits a second")
         scene.load.visits(per_s)
         scene.journal.write("window.opened", window=window)
         try:
-            if length:
-                scene.pause(length_s)
-            else:
+            if told:
                 story.told(scene, scenario, say)
+            else:
+                scene.pause(length_s)
         finally:
             scene.journal.write("window.closed", window=window)
         scene.load.check_alive()

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from drills.errors import BadInput
 from drills.load.settings import ADDRESSES_A_WORKER, ENDS_AN_ADDRESS, LoadSettings
-from drills.scenario.models import Scenario
+from drills.scenario.durations import Duration
+from drills.scenario.models import WINDOWS, Scenario
 from drills.stage.base import Stage
 from drills.story import least_length_s
 
 VISITORS_SLACK = 1.45  # how many times more visitors than visits at a time
-SETUP_GUESS_S = 1.5  # how long a set-up may take before visitors run short; 0.9 to 1.4 s on two full CPUs
+SETUP_GUESS_S = 1.0  # how long a set-up may take before visitors run short
 LEAST_ADDRESSES = 64  # of each worker: below that many ends each has an address of its own
 
 
@@ -44,10 +45,24 @@ def visitors(scenario: Scenario, heartbeat_s: float, factor: int) -> int:
     load = scenario.load
     if not load.visits_per_window:
         return 0
-    # calm and recovery are lengthened by the factor along with their visits; the story is as long as it is
-    per_s = [load.visits_per_window / length.in_s(heartbeat_s)
-             for length in (scenario.windows.calm, scenario.windows.recovery)]  # fmt: skip
-    told_s = least_length_s(scenario.fault, heartbeat_s)
-    per_s += [load.visits_per_window * factor / told_s] if told_s else []
+    per_s = [visits_per_s(scenario, window, heartbeat_s, factor) for window in WINDOWS]
     at_a_time = max(per_s) * (load.visit_length.in_s(heartbeat_s) + SETUP_GUESS_S)
     return max(load.workers, round(VISITORS_SLACK * at_a_time))
+
+
+def window_length_s(scenario: Scenario, window: str, heartbeat_s: float, factor: int) -> float:
+    """How long a window lasts; for the fault window, whose steps also wait for things, at the very least."""
+    if window == "fault":
+        return least_length_s(scenario.fault, heartbeat_s)
+    length: Duration = getattr(scenario.windows, window)
+    return length.in_s(heartbeat_s) * factor
+
+
+def visits_per_s(scenario: Scenario, window: str, heartbeat_s: float, factor: int) -> float:
+    """How many visits a second there are in a window, so that it has its number of them.
+
+    A story is longer than its steps say outright; its visits are never denser than those of calm.
+    """
+    visits = scenario.load.visits_per_window * factor
+    lengths = [window_length_s(scenario, name, heartbeat_s, factor) for name in (window, "calm")]
+    return visits / max(lengths) if max(lengths) else 0.0
