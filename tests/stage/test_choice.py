@@ -1,4 +1,4 @@
-"""Which stage a run gets: what was asked for or nothing, containers where they can be had, else processes, with words."""
+"""Which stage a run gets: what was asked for or nothing; else containers where they can be had, or processes."""
 
 from __future__ import annotations
 

@@ -288,3 +288,71 @@ def test_a_service_that_ends_by_itself_is_told_from_one_that_we_ended(stage_of: 
         assert child is not None
         child.kill()
         assert stage.unexpected() == {"gateway": f"pid {child.pid} ended by itself with -9"}
+
+
+def test_how_long_each_service_took_until_it_was_ready_is_known(stage_of: Made) -> None:
+    """From its own start: the bounds of a benchmark are about it; a later start is measured anew."""
+    stage = stage_of()
+    with stage.standing():
+        assert set(stage.ready_s) == set(stage.services)
+        assert all(0.0 < seconds <= stage.raised_s for seconds in stage.ready_s.values())
+        before = dict(stage.ready_s)
+        stage.await_ready("gateway")
+        assert stage.ready_s == before
+        stage.kill("gateway")
+        stage.start("gateway")
+        assert "gateway" not in stage.ready_s
+        stage.await_ready("gateway")
+        assert stage.ready_s["gateway"] != before["gateway"]
+        assert stage.lowered_s == 0.0
+    assert stage.lowered_s > 0.0
+
+
+def test_a_process_that_is_paused_stands_still_and_goes_on(stage_of: Made) -> None:
+    """By the kernel's word; resuming twice does no harm, and pausing is not ending."""
+    stage = stage_of()
+    with stage.standing():
+        running = stage.services["gateway"].running
+        assert running is not None
+        stage.pause("gateway")
+        until(lambda: running.standing_still() == (True, "process state T"))
+        assert stage.unexpected() == {}
+        assert running.exit_code() is None
+        stage.resume("gateway")
+        stage.resume("gateway")
+        until(lambda: not running.standing_still()[0])
+        stage.await_ready("gateway")
+
+
+def until(seen: Callable[[], bool]) -> None:
+    """Wait for the kernel."""
+    deadline = time.monotonic() + 5.0
+    while not seen():
+        assert time.monotonic() < deadline
+
+
+def test_a_process_cannot_crash_it_has_no_restart_policy(stage_of: Made) -> None:
+    """Refused with the reason, and nothing is done to it; there is nobody to adopt either."""
+    stage = stage_of()
+    with stage.standing():
+        before = stage.services["gateway"].running
+        assert before is not None
+        with pytest.raises(CannotRun, match="gateway cannot crash: a stage of processes has no restart policy"):
+            stage.crash("gateway")
+        assert before.exit_code() is None
+        assert not stage.adopt("gateway")
+        assert stage.services["gateway"].running is before
+        assert stage.unexpected() == {}
+
+
+def test_a_stage_of_processes_stands_on_this_machine(stage_of: Made, block: Block) -> None:
+    """Nothing that could go away under it; probes send from two addresses of the run's own."""
+    stage = stage_of()
+    stage.check_alive()
+    one, other = stage.probe_sources()
+    assert one != other
+    assert one in block
+    assert other in block
+    assert not {one, other} & {service.address for service in stage.services.values()}
+    assert stage.everybody() == []
+    assert stage.ground().startswith("processes of ")

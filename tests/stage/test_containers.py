@@ -1,0 +1,351 @@
+"""The container stage on an engine in memory: what it asks for, in which order, and what it makes of the answers.
+
+What a real engine does is shown in ``tests/engine/test_container_stage.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from drills.catalogue import Catalogue
+from drills.errors import CannotRun, Interrupted
+from drills.signals import Signals
+from drills.stage import containers as containers_module
+from drills.stage import leftovers
+from drills.stage.addresses import network_block
+from drills.stage.container import Container
+from drills.stage.containers import ContainerStage
+from tests.load.made_settings import made_settings
+from tests.stage.both_stages import PROGRAMS
+from tests.stage.fake_engine import FakeContainer, FakeEngine
+
+SERVICES = ("gateway", "master", "relay_a", "relay_b", "toxiproxy")
+WATCH = ContainerStage._watch_engine  # of which the stages of the other tests have none
+
+
+@dataclass
+class FakeCompose:
+    """Makes containers, network and volume in the fake engine, as Compose would; ``during`` happens meanwhile."""
+
+    engine: FakeEngine
+    variables: Mapping[str, str] = field(default_factory=dict)
+    mark: str = ""
+    project: str = ""
+    asked: list[list[str]] = field(default_factory=list)
+    during: list[signal.Signals] = field(default_factory=list)
+
+    def of(self, path: Path, project: str, program: list[str], variables: Mapping[str, str], mark: str) -> FakeCompose:
+        """In place of ``DrillsCompose.of``."""
+        self.project, self.variables, self.mark = project, variables, mark
+        return self
+
+    def create(self, services: list[str]) -> None:
+        """In place of ``docker compose up --no-start``."""
+        self.asked.append(services)
+        assert leftovers.noted(Path(self.mark))  # before the first thing is made
+        self.engine.network(f"{self.project}_stage", self.project)
+        for number in self.during:
+            os.kill(os.getpid(), number)
+        for service in services:
+            workers = int(self.variables.get("DRILLS_WORKERS", 1)) if service == "locust_worker" else 1
+            for index in range(workers):
+                self.engine.made(f"{self.project}-{service}-{index + 1}", self.project, service, runs=False)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """An engine in memory that is not watched, and no patience."""
+    monkeypatch.setattr(ContainerStage, "_watch_engine", lambda stage: None)
+    monkeypatch.setattr(containers_module, "LOGS_S", 5.0)
+    monkeypatch.setattr("drills.stage.container.AGAIN_S", 0.005)
+    monkeypatch.setattr("drills.stage.container.NOTICED_S", 0.02)
+    return FakeEngine.installed(monkeypatch)
+
+
+@pytest.fixture
+def compose(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> FakeCompose:
+    """Compose in memory."""
+    compose = FakeCompose(engine)
+    monkeypatch.setattr("drills.stage.drills_compose.DrillsCompose", compose)
+    monkeypatch.setattr("drills.stage.engine.compose_program", lambda: ["docker", "compose"])
+    return compose
+
+
+@pytest.fixture
+def stage(compose: FakeCompose, tmp_path: Path) -> Iterator[ContainerStage]:
+    """A stage that is not raised yet."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    catalogue = Catalogue()
+    stage = ContainerStage(catalogue.compose, SERVICES[:4], PROGRAMS, folder, network_block(3), Signals())
+    yield stage
+    compose.engine.silent, compose.engine.stuck = False, set()
+    stage.lower()
+
+
+def raised(stage: ContainerStage) -> ContainerStage:
+    """The stage with everything made and started, as far as no service needs to answer."""
+    stage._begin()
+    stage._start_all([*stage.services])
+    return stage
+
+
+def held(stage: ContainerStage, engine: FakeEngine, name: str) -> FakeContainer:
+    """The container of a service."""
+    return engine.containers_by_id[stage.containers[name]]
+
+
+def running(stage: ContainerStage, name: str) -> Container:
+    """What runs a service now."""
+    found = stage.services[name].running
+    assert isinstance(found, Container)
+    return found
+
+
+@pytest.fixture
+def alive(monkeypatch: pytest.MonkeyPatch, engine: FakeEngine) -> None:
+    """The kernel agrees with the engine about who lives: no process of these tests is real."""
+
+    def lives(container: Container) -> bool:
+        one = engine.containers_by_id.get(container.id)
+        return bool(one and container.pid and one.pid == container.pid)
+
+    monkeypatch.setattr(Container, "lives", lives)
+
+
+pytestmark = pytest.mark.usefixtures("alive")
+
+
+def test_everything_is_made_before_anything_is_started(
+    stage: ContainerStage, compose: FakeCompose, engine: FakeEngine
+) -> None:
+    """Services and load in one go, under the run's own project and mark; started are those that were asked for."""
+    stage.plan_load(made_settings(workers=3, run_folder=str(stage.folder)))
+    stage._begin()
+    assert compose.asked == [[*SERVICES, "locust_master", "locust_worker"]]
+    assert (compose.project, compose.mark) == (leftovers.project_of(stage.folder), str(stage.folder))
+    assert compose.variables["DRILLS_WORKERS"] == "3"
+    names = [running.name for running in stage.load]
+    assert names == ["locust_master", "locust_worker-0", "locust_worker-1", "locust_worker-2"]
+    assert len({running.log for running in stage.load}) == 4
+    assert not any(service.running for service in stage.services.values())
+    stage._start_all([*stage.services])
+    assert all(held(stage, engine, name).pid == running(stage, name).pid for name in SERVICES)
+    assert len(stage.everybody()) == 9
+
+
+def test_without_a_load_none_is_made(stage: ContainerStage, compose: FakeCompose) -> None:
+    """The stage alone, as its tests raise it."""
+    stage._begin()
+    assert compose.asked == [[*SERVICES]]
+    assert stage.load == []
+
+
+def test_a_signal_while_compose_makes_things_waits_until_they_are_made(
+    stage: ContainerStage, compose: FakeCompose, engine: FakeEngine
+) -> None:
+    """A Compose that is cut short would go on behind our back, and what it makes later nobody would remove."""
+    compose.during = [signal.SIGINT]
+    with stage.signals.caught(), pytest.raises(Interrupted), stage.standing():
+        pass
+    assert compose.asked
+    assert engine.everything() == set()
+    assert not leftovers.noted(stage.folder)
+
+
+def test_a_folder_that_cannot_be_mounted_is_refused_before_anything_is_made(
+    stage: ContainerStage, compose: FakeCompose
+) -> None:
+    """A colon in its name ends the source of a mount; nothing is noted, and the way out is named."""
+    stage.folder = stage.folder.with_name("a:b")
+    with pytest.raises(CannotRun, match="a:b: a folder with a colon .* use another --out"):
+        stage._begin()
+    assert compose.asked == []
+
+
+def test_lowering_leaves_nothing_and_can_be_repeated(stage: ContainerStage, engine: FakeEngine) -> None:
+    """Whatever runs is killed first, so that its last words are in its log."""
+    raised(stage)
+    held(stage, engine, "relay_a").logs = [b"no such key\n"]
+    stage.lower()
+    assert engine.everything() == set()
+    assert not leftovers.noted(stage.folder)
+    assert (stage.folder / "logs" / "relay_a.log").read_bytes() == b"no such key\n"
+    killed = [word for word in engine.told if word.startswith("kill")]
+    assert len(killed) == len(SERVICES)
+    told = len(engine.told)
+    stage.lower()
+    assert len(engine.told) == told
+
+
+def test_an_engine_that_is_gone_at_the_end_leaves_the_note(stage: ContainerStage, engine: FakeEngine) -> None:
+    """`drills recover` removes it when the engine is back; the error says that something is left."""
+    raised(stage)
+    engine.silent = True
+    with pytest.raises(CannotRun, match="did not remove what a run has left"):
+        stage.lower()
+    assert leftovers.noted(stage.folder)
+
+
+@pytest.mark.parametrize(("end", "code", "word"), [("kill", 137, "kill"), ("stop", 143, "stop")])
+def test_what_we_end_is_expected_and_starts_again(
+    stage: ContainerStage, engine: FakeEngine, end: str, code: int, word: str
+) -> None:
+    """The same container, another process; its exit code is the engine's."""
+    before = running(raised(stage), "relay_a")
+    assert getattr(stage, end)("relay_a") == code
+    assert engine.told[-1].startswith(f"{word} ")
+    assert stage.unexpected() == {}
+    assert before.exit_code() == code
+    stage.start("relay_a")
+    after = running(stage, "relay_a")
+    assert (after.id, after.log) == (before.id, before.log)
+    assert after.pid != before.pid
+    assert stage.services["relay_a"].starts == 2
+    assert stage.taken_down == set()
+
+
+def test_a_stop_waits_as_long_as_docker_stop_does(stage: ContainerStage, engine: FakeEngine) -> None:
+    """Ten seconds (operations-facts §1.3)."""
+    raised(stage).stop("relay_a")
+    assert engine.told[-1].endswith(" within 10")
+
+
+def test_starting_a_service_that_runs_changes_nothing(stage: ContainerStage, engine: FakeEngine) -> None:
+    """The mending of a fault may come before the fault did anything."""
+    before = running(raised(stage), "relay_a")
+    told = len(engine.told)
+    stage.start("relay_a")
+    assert running(stage, "relay_a") is before
+    assert len(engine.told) == told
+
+
+def test_a_paused_service_is_resumed_once(stage: ContainerStage, engine: FakeEngine) -> None:
+    """Resuming what is not paused is an error to the engine and none to us: mending may come twice."""
+    raised(stage).pause("relay_a")
+    assert running(stage, "relay_a").standing_still()[0]
+    assert stage.unexpected() == {}
+    stage.resume("relay_a")
+    stage.resume("relay_a")
+    assert not running(stage, "relay_a").standing_still()[0]
+    assert [word.split()[0] for word in engine.told if "pause" in word] == ["pause", "unpause"]
+
+
+def test_a_crash_kills_the_process_and_not_the_container(
+    stage: ContainerStage, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`docker kill` would keep the restart policy from acting; while it has not, the service is down by our doing."""
+    before = running(raised(stage), "relay_a")
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(containers_module.os, "kill", lambda pid, number: killed.append((pid, number)))
+    told = len(engine.told)
+    stage.crash("relay_a")
+    assert killed == [(before.pid, signal.SIGKILL)]
+    assert len(engine.told) == told
+    engine.end(before.id, 137)
+    assert not stage.adopt("relay_a")
+    assert stage.unexpected() == {}
+
+
+def test_whoever_is_not_root_crashes_a_service_from_inside_a_container(
+    stage: ContainerStage, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sees this machine's processes, may do nothing but kill, and carries the run's label, to be swept with it."""
+    before = running(raised(stage), "relay_a")
+
+    def refused(pid: int, number: int) -> None:
+        raise PermissionError
+
+    runs: list[tuple[str, list[str], dict[str, object]]] = []
+    kill = SimpleNamespace(run=lambda image, words, **how: runs.append((image, words, how)))
+    monkeypatch.setattr(containers_module.os, "kill", refused)
+    monkeypatch.setattr(engine, "containers", kill)
+    stage.crash("relay_a")
+    monkeypatch.undo()
+    ((image, words, how),) = runs
+    assert image == PROGRAMS.images["DRILLS_LOAD_IMAGE"]
+    assert f"os.kill({before.pid}, 9)" in words[-1]
+    assert (how["cap_drop"], how["cap_add"], how["network_mode"]) == (["ALL"], ["KILL"], "none")
+    assert how["labels"] == {leftovers.PROJECT_LABEL: leftovers.project_of(stage.folder)}
+
+
+def test_what_does_not_run_cannot_crash(stage: ContainerStage) -> None:
+    """Said, and not taken for a crash."""
+    raised(stage).kill("relay_a")
+    with pytest.raises(CannotRun, match="relay_a does not run, it cannot crash"):
+        stage.crash("relay_a")
+
+
+def test_what_the_restart_policy_has_started_is_adopted(stage: ContainerStage, engine: FakeEngine) -> None:
+    """Once: the same container with another process; a relay's id is forgotten with the old one."""
+    before = running(raised(stage), "relay_a")
+    stage.services["relay_a"].relay_id = "the old one's"
+    stage.taken_down.add("relay_a")
+    assert not stage.adopt("relay_a")
+    held(stage, engine, "relay_a").pid = next(engine.pids)
+    assert stage.adopt("relay_a")
+    after = running(stage, "relay_a")
+    assert after is not before
+    assert after.pid == held(stage, engine, "relay_a").pid
+    assert stage.services["relay_a"].relay_id == ""
+    assert stage.taken_down == set()
+    assert not stage.adopt("relay_a")
+
+
+def test_an_end_that_a_restart_policy_covers_up_is_noticed(stage: ContainerStage, engine: FakeEngine) -> None:
+    """Once, with the process that ended; from then on the new one is the service."""
+    before = running(raised(stage), "master")
+    held(stage, engine, "master").pid = next(engine.pids)
+    assert stage.unexpected() == {
+        "master": f"{before} ended by itself with -1; its restart policy has started it again"
+    }
+    assert stage.unexpected() == {}
+
+
+def test_an_end_that_nobody_covers_up_stays_wrong(stage: ContainerStage, engine: FakeEngine) -> None:
+    """For instance Toxiproxy's, which has no restart policy."""
+    before = running(raised(stage), "toxiproxy")
+    engine.end(before.id, 2)
+    for _ in range(2):
+        assert stage.unexpected() == {"toxiproxy": f"{before} ended by itself with 2"}
+
+
+@pytest.mark.parametrize(("answers", "lost"), [("+--+--+", False), ("--+", False), ("+---", True), ("---", True)])
+def test_an_engine_that_misses_three_answers_in_a_row_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: str, lost: bool
+) -> None:
+    """One that is busy may miss one or two; whoever lets time pass on the stage is told, with what to do."""
+    monkeypatch.setattr(containers_module, "PING_EVERY_S", 0.0)
+    catalogue = Catalogue()
+    stage = ContainerStage(catalogue.compose, ("gateway",), PROGRAMS, tmp_path, network_block(3), Signals())
+    engine, left = FakeEngine(), iter(answers)
+
+    def asked(what: str, timeout_s: float) -> object:
+        answer = next(left, None)
+        if answer is None:
+            stage._watching.set()
+        engine.silent = answer == "-"
+        return engine.asked(what, timeout_s)
+
+    monkeypatch.setattr(engine, "ping", lambda: True, raising=False)
+    monkeypatch.setattr(containers_module, "asked", asked)
+    WATCH(stage)
+    if not lost:
+        stage.check_alive()
+        return
+    with pytest.raises(CannotRun, match="did not answer: it is silent; `drills recover` removes what is left"):
+        stage.check_alive()
+
+
+def test_relays_queues_are_looked_at_where_the_relays_are(stage: ContainerStage) -> None:
+    """Each has a network namespace of its own; probes are told to send from wherever the kernel likes."""
+    raised(stage)
+    assert stage.udp_tables() == [Path(f"/proc/{running(stage, name).pid}/net/udp") for name in ("relay_a", "relay_b")]
+    assert stage.probe_sources() == (None, None)
