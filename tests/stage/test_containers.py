@@ -165,7 +165,7 @@ def test_a_folder_that_cannot_be_mounted_is_refused_before_anything_is_made(
 ) -> None:
     """A colon in its name ends the source of a mount; nothing is noted, and the way out is named."""
     stage.folder = stage.folder.with_name("a:b")
-    with pytest.raises(CannotRun, match="a:b: a folder with a colon .* use another --out"):
+    with pytest.raises(CannotRun, match=r"a:b: a folder with a colon .* use another --out"):
         stage._begin()
     assert compose.asked == []
 
