@@ -20,7 +20,7 @@ from drills.reference.defects import REGISTRY
 from drills.scenario.durations import JSON_SCHEMA as DURATION
 from drills.scenario.models import SUITES, Generator, Load, ObjectiveSpec, Windows
 from drills.scenario.parse import KEYS, SNAKE_CASE
-from drills.stage.compose import Compose
+from drills.stage.compose import CONTROL_PLANE, Compose
 from drills.steps.base import StepKind
 from drills.steps.table import STEPS
 
@@ -100,7 +100,7 @@ def _named(description: str, names: dict[str, str]) -> dict[str, Any]:
 
 
 def _stage(compose: Compose) -> dict[str, Any]:
-    services = _list_of({"enum": list(compose.services)}, f"services of {compose.path.name}")
+    services = _list_of({"enum": list(compose.of_kind(*CONTROL_PLANE))}, f"services of {compose.path.name}")
     return {
         "type": "object",
         "additionalProperties": False,

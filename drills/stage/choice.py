@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from drills.errors import DrillError
 from drills.options import Options
 from drills.signals import Signals
 from drills.stage import addresses
@@ -32,7 +33,10 @@ def chosen(asked: str, target: str) -> tuple[str, str]:
     problem = programs.problem(target)
     if not problem:
         return "containers", "an engine answers"
-    _check_processes(target)
+    try:
+        _check_processes(target)
+    except DrillError as error:
+        raise type(error)(f"{error} (for processes; no containers: {problem})") from error
     return "processes", f"no containers: {problem}"
 
 

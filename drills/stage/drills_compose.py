@@ -21,9 +21,10 @@ from testcontainers.compose import DockerCompose
 from drills.errors import CannotRun
 from drills.record import scrubbed
 from drills.stage.children import MARK
+from drills.stage.engine import environment as engine_environment
 
 CREATE_S = 60.0  # what creating a network, three volumes and eight containers may take; about 1 s here
-PASSED_ON = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "XDG_RUNTIME_DIR", "TMPDIR")
+PASSED_ON = ("PATH", "HOME", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "TMPDIR")
 
 
 @dataclass
@@ -58,6 +59,7 @@ class DrillsCompose(DockerCompose):
         """Run one command in a session of its own, bounded; what it said is the error where it fails."""
         words = [cmd] if isinstance(cmd, str) else cmd
         own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        own |= engine_environment()  # the same engine as ours, whatever context Docker's own settings name
         if self.mark:
             own[MARK] = self.mark
         with _env_file(self.variables) as path:
