@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from drills import __main__
+from drills.errors import Exit
 from drills.record import read_events
-from drills.recovery import recover_all, run_folders
+from drills.recovery import recover_all, run_folders, words_of
+from drills.stage import leftovers
 from drills.stage.children import Child, marked, spawn
+from tests.stage.fake_engine import FakeEngine
 
 
 class Runs:
@@ -137,3 +141,110 @@ def test_a_row_can_be_printed_as_json(runs: Runs) -> None:
     """`drills recover --json` prints what is returned."""
     runs.made("dead", note=True)
     assert json.loads(json.dumps(recover_all(runs.out)))[0]["processes"] == 1
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """An engine in memory, and a patience that fits into a test."""
+    monkeypatch.setattr(leftovers, "GONE_S", 0.05)
+    return FakeEngine.installed(monkeypatch)
+
+
+def with_containers(engine: FakeEngine, folder: Path) -> None:
+    """What a run on the container stage leaves when its runner is killed."""
+    project = leftovers.project_of(folder)
+    leftovers.note(folder)
+    engine.made(f"{project}-relay_a-1", project, "relay_a").paused = True
+    engine.made(f"{project}-gateway-1", project, "gateway")
+    engine.network(f"{project}_stage", project)
+    engine.volume(f"{project}_gateway-data", project)
+
+
+def test_what_a_dead_run_has_in_the_engine_is_removed(runs: Runs, engine: FakeEngine) -> None:
+    """With its processes and undo records; the row, the words and the journal say what it was."""
+    folder, child = runs.made("dead", note=True)
+    with_containers(engine, folder)
+    (row,) = recover_all(runs.out)
+    assert (len(row["removed"]), row["undone"], row["processes"], row["problem"]) == (4, ["001-drain-relay_a"], 1, "")
+    assert engine.everything() == set()
+    assert not leftovers.noted(folder)
+    assert child.process.wait(5.0) == -signal.SIGKILL
+    recovered = read_events(folder / "journal.jsonl")[-1]
+    assert (recovered.name, recovered["removed"]) == ("run.recovered", row["removed"])
+    assert "removed 4 things from the engine" in words_of(row)
+    assert recover_all(runs.out) == []
+
+
+def test_a_living_runs_containers_are_not_touched(runs: Runs, engine: FakeEngine) -> None:
+    """Nor is the engine asked for them."""
+    folder, _ = runs.made("living")
+    with_containers(engine, folder)
+    with (folder / "lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert recover_all(runs.out) == []
+    assert len(engine.everything()) == 4
+    assert engine.told == []
+
+
+def test_a_run_that_never_had_containers_needs_no_engine(runs: Runs, engine: FakeEngine) -> None:
+    """Where there is none, drills on processes are recovered all the same."""
+    engine.silent = True
+    runs.made("dead")
+    (row,) = recover_all(runs.out)
+    assert (row["processes"], row["problem"]) == (1, "")
+
+
+def test_an_engine_that_does_not_answer_is_a_problem_of_that_run_alone(runs: Runs, engine: FakeEngine) -> None:
+    """Its processes are ended; its notes stay for the next time, its journal is as it was, the other run is mended."""
+    folder, child = runs.made("a_dead", note=True)
+    with_containers(engine, folder)
+    other, _ = runs.made("b_dead", note=True)
+    before = (folder / "journal.jsonl").read_bytes()
+    engine.silent = True
+    stuck, mended = recover_all(runs.out)
+    assert (stuck["run"], mended["run"]) == (str(folder), str(other))
+    assert "the engine did not remove what a run has left" in stuck["problem"]
+    assert (stuck["undone"], stuck["removed"], stuck["processes"]) == ([], [], 1)
+    assert mended["problem"] == ""
+    assert words_of(stuck) == f"{folder}: not recovered: {stuck['problem']}"
+    assert leftovers.noted(folder)
+    assert [path.stem for path in (folder / "undo").iterdir()] == ["001-drain-relay_a"]
+    assert (folder / "journal.jsonl").read_bytes() == before
+    assert child.process.wait(5.0) == -signal.SIGKILL
+
+    engine.silent = False
+    (row,) = recover_all(runs.out)
+    assert (row["run"], len(row["removed"]), row["undone"], row["problem"]) == (
+        str(folder), 4, ["001-drain-relay_a"], "",
+    )  # fmt: skip
+    assert engine.everything() == set()
+
+
+def test_something_that_will_not_go_is_named_in_the_row(runs: Runs, engine: FakeEngine) -> None:
+    """And is tried again by the next `drills recover`."""
+    folder, _ = runs.made("dead")
+    with_containers(engine, folder)
+    engine.stuck = {f"{leftovers.project_of(folder)}_gateway-data"}
+    (row,) = recover_all(runs.out)
+    assert f"volume {leftovers.project_of(folder)}_gateway-data" in row["problem"]
+    engine.stuck = set()
+    (row,) = recover_all(runs.out)
+    assert row["problem"] == ""
+
+
+@pytest.mark.parametrize(("silent", "code"), [(False, Exit.HELD), (True, Exit.CANNOT_RUN)])
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_recover_exits_3_while_something_is_left(
+    runs: Runs, engine: FakeEngine, capsys: pytest.CaptureFixture[str], silent: bool, code: Exit, as_json: list[str]
+) -> None:
+    """And says of which run, in words as in JSON; a script that goes on would run over it."""
+    folder, _ = runs.made("dead")
+    with_containers(engine, folder)
+    engine.silent = silent
+    assert __main__.main(["recover", "--out", str(runs.out), *as_json]) == code
+    said = capsys.readouterr().out
+    if as_json:
+        (row,) = json.loads(said)
+        assert (row["run"], bool(row["problem"])) == (str(folder), silent)
+    else:
+        assert said.startswith(f"{folder}: {'not recovered' if silent else 'ended 1 processes'}")

@@ -127,3 +127,40 @@ def test_each_act_is_done_though_one_before_it_fails() -> None:
     with pytest.raises(CannotRun, match="two"):
         each(lambda: done.append(1), fail, lambda: done.append(3))
     assert done == [1, 2, 3]
+
+
+def crashed(scene: FakeScene) -> dict[str, object]:
+    """The receipt of a crash of relay_a."""
+    with FAULTS["crash"].injected(scene, "relay_a", Arguments()):
+        pass
+    (receipt,) = scene.journal.named("fault.receipt")
+    return receipt
+
+
+def test_a_crash_is_mended_by_the_restart_policy(scene: FakeScene) -> None:
+    """Nobody else starts the service; the receipt has both processes and the policy's own time."""
+    before = scene.stage.services["relay_a"].running
+    receipt = crashed(scene)
+    after = scene.stage.services["relay_a"].running
+    assert (receipt["landed"], receipt["mended"]) == (True, True)
+    assert receipt["pid_before"] == before.pid != after.pid
+    assert receipt["policy"].startswith("acted, seen after ")
+    assert "mend start relay_a" not in scene.trail
+    assert scene.journal.named("service.started") == [{"service": "relay_a", "pid": after.pid}]
+
+
+def test_a_restart_policy_that_does_not_act_is_not_called_mending(scene: FakeScene) -> None:
+    """The service is started all the same, so that the drill can go on; the receipt says that the policy did not."""
+    scene.stage.policy_acts = False
+    receipt = crashed(scene)
+    assert (receipt["landed"], receipt["mended"]) == (True, False)
+    assert receipt["policy"] == "did not act within 10 s"
+    assert scene.stage.services["relay_a"].running.returncode is None
+    assert scene.now_s == pytest.approx(10.0, abs=0.2)
+    assert len(scene.journal.named("service.started")) == 1
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_only_a_crash_needs_containers(name: str) -> None:
+    """Every other fault is one on both stages."""
+    assert FAULTS[name].stages == ({"containers"} if name == "crash" else {"containers", "processes"})

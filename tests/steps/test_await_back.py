@@ -30,6 +30,18 @@ def test_all_three_make_it_back(scene: FakeScene, leases: FakeLeases, wire: Fake
     assert leases.closed == 1
 
 
+@pytest.mark.parametrize("sources", [("127.20.2.1", "127.20.2.2"), (None, None)])
+def test_the_canaries_are_sent_from_where_the_stage_says(
+    scene: FakeScene, leases: FakeLeases, wire: FakeWire, relay_a: str, sources: tuple[str | None, str | None]
+) -> None:
+    """Two addresses of a block of loopback ones; in a network of containers the kernel chooses."""
+    scene.stage.sources = sources
+    leases.relays = [relay_a]
+    STEP.perform(scene, TEN_SECONDS)
+    assert tuple(wire.sources) == sources
+    assert len(scene.journal.named("relay.back")) == 1
+
+
 def test_a_relay_that_is_not_ready_is_not_back(
     scene: FakeScene, leases: FakeLeases, wire: FakeWire, relay_a: str
 ) -> None:
