@@ -61,8 +61,11 @@ class FakeMaster:
         """The next command, or None for the end."""
         return self.heard.get(timeout=LONG_S)
 
-    def goes(self) -> None:
-        """Its process ends."""
+    def ends(self) -> None:
+        """Leave neither a thread nor a socket behind; the runner's end of the connection is closed already."""
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes whoever waits for a connection
+        self._thread.join(LONG_S)
         self.listener.close()
         if self.connection:
             self.connection.close()
@@ -74,9 +77,7 @@ def master(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMaster]:
     master = FakeMaster()
     monkeypatch.setattr(control, "COMMAND_PORT", master.port)
     yield master
-    if master.connection:
-        master.connection.close()
-    master.listener.close()
+    master.ends()
 
 
 @pytest.fixture
