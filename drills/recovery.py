@@ -14,6 +14,8 @@ from drills.record import Journal
 from drills.stage import leftovers
 from drills.stage.children import sweep
 
+SETTLE_S = 0.5  # what an engine may still be making for a Compose that was killed
+
 
 def run_folders(out: Path) -> list[Path]:
     """Every folder of a run under the reports folder: month/drill/run, as full paths."""
@@ -21,9 +23,24 @@ def run_folders(out: Path) -> list[Path]:
 
 
 def recover_all(out: Path) -> list[dict[str, Any]]:
-    """Mend every dead run under ``out``; one row for each in which there was something to do."""
-    rows = [_recovered(folder) for folder in run_folders(out)]
+    """Mend every dead run under ``out``, and whatever the engine has of dead runs anywhere else.
+
+    One row for each in which there was something to do.
+    """
+    folders = run_folders(out)
+    rows = [_recovered(folder) for folder in folders]
+    rows += [_forgotten(folder) for folder in leftovers.labelled() if folder not in folders]
     return [row for row in rows if row is not None]
+
+
+def _forgotten(folder: Path) -> dict[str, Any] | None:
+    """Mend a run that only the engine remembers: its folder lies elsewhere, or was deleted under it."""
+    if folder.exists():
+        return _recovered(folder)  # no lock, no run of ours
+    try:
+        return _row(folder, [], leftovers.sweep(folder), [], "")
+    except CannotRun as error:
+        return _row(folder, [], [], [], f"{error}")
 
 
 def _recovered(folder: Path) -> dict[str, Any] | None:
@@ -45,7 +62,7 @@ def _recovered(folder: Path) -> dict[str, Any] | None:
             return None
         removed: list[str] = []
         try:
-            removed = leftovers.sweep(folder) if noted else []
+            removed = leftovers.sweep(folder, SETTLE_S if swept else 0.0) if noted else []
         except CannotRun as error:
             return _row(folder, swept, removed, [], f"{error}")
         for note in undone:  # the broken thing was a process of this run, or told to one: gone with it

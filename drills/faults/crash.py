@@ -45,6 +45,9 @@ def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Rece
         now = stage.services[service].running
         alive = now is not None and now is not before and now.exit_code() is None
         policy = receipt.detail.get("policy", "is unknown")
+        times = getattr(now, "restarts", 1) - getattr(before, "restarts", 0)
+        if times != 1:  # the new process did not survive its own start
+            return Proof(False, f"{now} in place of {before}; the restart policy had to act {times} times")
         return Proof(alive and policy.startswith("acted"), f"{now} in place of {before}; the restart policy {policy}")
 
     with carried_out(

@@ -7,6 +7,7 @@ runner is gone: stop. Started by hand (``docker compose up``) it has Locust's we
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import Any
@@ -45,7 +46,7 @@ def main() -> int:
             print(f"no runner came within {RUNNER_S:g} s", file=sys.stderr)
             return 1
     connection.settimeout(None)
-    with connection:
+    with connection, contextlib.suppress(OSError):  # cut off: the runner is gone
         _serve(connection, runner, settings, ready)
     runner.quit()
     return 0

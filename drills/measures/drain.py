@@ -16,7 +16,7 @@ from drills.record import Event, Record, Span
 
 DRAINING = "Draining"
 CUTS = ("down", "black_hole")
-STOPS = ("restart", "stop", "kill")
+STOPS = ("restart", "stop", "kill", "crash")
 MENDING_NS = 3_000_000_000  # the longest that an activate can be under way (its time-out in drills/faults/drain.py)
 LUCK_MAX = 0.01  # how likely, at most, leases that ignored the drain would all have missed the relay by chance
 BLIND_BEATS_MAX = 2.0  # without a look for longer than this, nobody knows what the relay was listed as
@@ -250,7 +250,7 @@ def sightings_after_reregistration(record: Record, span: Span, claim: Claim) -> 
 
 def seconds_until_back(record: Record, span: Span, claim: Claim) -> Evidence:
     """From when a restart was asked for to the first packets forwarded both ways under the new id; the slowest."""
-    restarts = [event for event in record.named("fault.receipt") if event["fault"] == "restart"]
+    restarts = [event for event in record.named("fault.receipt") if event["fault"] in ("restart", "crash")]
     if not restarts:
         stopped = next((event["reason"] for event in record.named("story.stopped")), "no restart was made")
         return Evidence(0, None, missing=stopped)

@@ -5,6 +5,7 @@ A new client for each question: threads of ours ask at the same time, and an eng
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,7 +30,10 @@ def asked(what: str, timeout_s: float = ANSWER_S) -> Iterator[Any]:
     except docker.errors.APIError as error:
         words = scrubbed(str(error.explanation or error).strip())
         raise CannotRun(f"the engine did not {what}: {words}") from error
-    except (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+    except (
+        docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError,
+        struct.error,  # a stream that breaks off in the middle of its own header
+    ) as error:  # fmt: skip
         raise CannotRun(f"the engine did not {what}: {type(error).__name__}") from error
     finally:
         client.close()

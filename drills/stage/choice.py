@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from drills.errors import DrillError
+from drills.errors import BadInput, CannotRun, DrillError
 from drills.options import Options
 from drills.signals import Signals
 from drills.stage import addresses
@@ -36,8 +36,20 @@ def chosen(asked: str, target: str) -> tuple[str, str]:
     try:
         _check_processes(target)
     except DrillError as error:
-        raise type(error)(f"{error} (for processes; no containers: {problem})") from error
+        words = f"{error} (for processes; no containers: {problem})"
+        raise (CannotRun if _images_named(target) else type(error))(words) from error
     return "processes", f"no containers: {problem}"
+
+
+def _images_named(target: str) -> bool:
+    """Whether containers would have known what to run: then the input is right, and the machine is not."""
+    from drills.stage import programs
+
+    try:
+        programs.wanted(target)
+    except BadInput:
+        return False
+    return True
 
 
 def _check_processes(target: str) -> None:

@@ -22,7 +22,7 @@ TOP_KEYS = {"name", "services", "volumes", "networks", "configs", "x-proxies"}
 # Those the process stage acts on come first; the rest belong to containers and are Compose's business.
 SERVICE_KEYS = {"command", "environment", "volumes", "labels"} | {
     "image", "restart", "stop_grace_period", "read_only", "cap_drop", "cap_add", "security_opt", "tmpfs", "networks",
-    "healthcheck", "depends_on", "user", "profiles", "configs", "scale", "cpu_shares",
+    "healthcheck", "depends_on", "user", "profiles", "configs", "scale", "cpu_shares", "logging",
 }  # fmt: skip
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+):-([^}$]*)\}")
 _ADDRESS = re.compile(r"\$\{DRILLS_ADDRESS_([A-Z0-9_]+):-[^}$]*\}:([0-9]+)")

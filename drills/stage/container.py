@@ -28,12 +28,22 @@ class Container:
     pid: int
     start_ticks: int
     log: Path
+    restarts: int = 0  # how often its restart policy has acted so far
+    _code: int | None = None  # once it has ended: whoever looks again need not ask the engine
 
     @classmethod
     def now(cls, name: str, identity: str, log: Path) -> Container:
-        """The process that the container runs at this moment (pid 0 if it has ended already)."""
-        pid = int(inspected(identity)["State"]["Pid"])
-        return cls(name, identity, pid, start_ticks(pid) if pid else 0, log)
+        """The process that the container runs at this moment (pid 0 if it has ended already).
+
+        Raises CannotRun where that process is not one of this machine's, as far as we can see it.
+        """
+        found = inspected(identity)
+        pid = int(found["State"]["Pid"])
+        ticks = start_ticks(pid) if pid else 0
+        if ticks and not _belongs(pid, identity):
+            words = f"{name}: process {pid} is not that of container {identity[:12]} here"
+            raise CannotRun(f"{words}: does the engine run in another PID namespace?")
+        return cls(name, identity, pid, ticks, log, int(found["RestartCount"]))
 
     def lives(self) -> bool:
         """Whether the kernel still has this very process."""
@@ -43,8 +53,11 @@ class Container:
 
     def exit_code(self) -> int | None:
         """None while it lives; ``UNKNOWN`` where another process is in its place already, or nobody can tell."""
-        if self.lives():
-            return None
+        if self._code is None and not self.lives():
+            self._code = self._asked_code()
+        return self._code
+
+    def _asked_code(self) -> int:
         deadline = time.monotonic() + NOTICED_S
         with contextlib.suppress(CannotRun):
             while (state := inspected(self.id)["State"])["Pid"] == self.pid != 0 and time.monotonic() < deadline:
@@ -60,6 +73,14 @@ class Container:
 
     def __str__(self) -> str:
         return f"container {self.id[:12]} (pid {self.pid})"
+
+
+def _belongs(pid: int, identity: str) -> bool:
+    """Whether the kernel has this process in the container's control group; a process that is just gone may be."""
+    try:
+        return identity in Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return True
 
 
 def inspected(identity: str) -> dict[str, Any]:
@@ -87,12 +108,20 @@ class LogCopy:
         self._thread.join(within_s)
 
     def _run(self) -> None:
-        with contextlib.suppress(CannotRun), self.log.open("ab", buffering=0) as output:
+        with self.log.open("ab", buffering=0) as output:
             while not self._end.is_set():
-                self._copy(output)
-                while not self._end.wait(AGAIN_S) and not self.lives():
+                with contextlib.suppress(CannotRun):  # the engine may be restarting: what was missed comes then
+                    self._copy(output)
+                while not self._end.wait(AGAIN_S) and not self._lives():
                     continue
-            self._copy(output)  # what was printed between two looks
+            with contextlib.suppress(CannotRun):
+                self._copy(output)  # what was printed between two looks
+
+    def _lives(self) -> bool:
+        try:
+            return self.lives()
+        except CannotRun:
+            return False
 
     def _copy(self, output: Any) -> None:
         """Everything that was not copied yet, until the container's process ends; the engine keeps all of it."""

@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from drills.stage import engine, leftovers
 from drills.stage.addresses import Block
 from drills.stage.asking import asked
 from drills.stage.base import STOP_GRACE_S, Running, Service, Stage
+from drills.stage.children import sweep
 from drills.stage.compose import LOAD, Compose
 from drills.stage.container import Container, LogCopy, inspected
 from drills.stage.leftovers import PROJECT_LABEL
@@ -45,6 +47,8 @@ class ContainerStage(Stage):
         self.containers: dict[str, str] = {}  # service, or locust_worker-N -> container id
         self._logs: dict[str, LogCopy] = {}
         self._lost = ""
+        self._before_us: dict[str, str] = {}  # services that had ended just before we ended them
+        self._begun = False  # whether the engine may hold something of ours, whatever became of the note
         self._watching = threading.Event()
         super().__init__(compose, wanted, folder, block, divisor=divisor, defects=defects)
 
@@ -68,6 +72,7 @@ class ContainerStage(Stage):
         threading.Thread(target=self._watch_engine, daemon=True).start()
         load = [name for kind in LOAD for name in self.compose.of_kind(kind)] if self.load_settings else []
         with self.signals.held():  # a compose that is cut short would go on making containers behind our back
+            self._begun = True
             leftovers.note(self.folder)
             self._create([*self.services, *load])
         self.load = [*self._ran_all([name for name in self.containers if name not in self.services])]
@@ -103,17 +108,21 @@ class ContainerStage(Stage):
     def lower(self) -> None:
         """Remove every container, network and volume of this run; can be repeated."""
         self._watching.set()
-        if leftovers.noted(self.folder):
-            self._end_logs()
+        if self._begun or leftovers.noted(self.folder):
+            if not self._lost:
+                self._end_logs()
+            sweep(self.folder)  # a compose that took too long must not go on making things while we remove them
             leftovers.sweep(self.folder)
+            self._begun = False
 
     def _end_logs(self) -> None:
         """Kill what still runs, so that its last words come into its log before the engine forgets them."""
         with contextlib.suppress(CannotRun), ThreadPoolExecutor(AT_ONCE) as pool:
             for killed in [pool.submit(self._killed, identity) for identity in self.containers.values()]:
                 killed.result()
+        deadline = time.monotonic() + LOGS_S
         for log in self._logs.values():
-            log.end(LOGS_S)
+            log.end(max(0.0, deadline - time.monotonic()))
         self._logs.clear()
 
     @staticmethod
@@ -148,11 +157,15 @@ class ContainerStage(Stage):
         return self._ran(service.name)
 
     def _ran(self, name: str) -> Container:
-        """Start a container of this run and note what it runs."""
+        """Start a container of this run and note what it runs; raises CannotRun where it died and was restarted."""
         identity = self.containers[name]
         with asked(f"start {name}") as client:
             client.api.start(identity)
-        return self._noted(name)
+        container = self._noted(name)
+        if container.restarts:  # the engine counts anew at each start of ours
+            raise CannotRun(f"{name} ended as soon as it was started, its restart policy has started it again "
+                            f"{container.restarts} times; see {container.log}")  # fmt: skip
+        return container
 
     def _noted(self, name: str) -> Container:
         container = Container.now(name, self.containers[name], self.folder / "logs" / f"{name}.log")
@@ -165,18 +178,25 @@ class ContainerStage(Stage):
 
     def stop(self, name: str) -> int:
         """`docker stop`: SIGTERM, ten seconds, SIGKILL; returns the exit code."""
-        self.taken_down.add(name)
+        self._take_down(name)
         with asked(f"stop {name}") as client:
             client.api.stop(self.containers[name], timeout=int(STOP_GRACE_S))
         return self._ended(name)
 
     def kill(self, name: str) -> int:
         """`docker kill`: SIGKILL, and no restart policy acts; returns the exit code."""
-        self.taken_down.add(name)
+        self._take_down(name)
         with asked(f"kill {name}") as client:
             client.api.kill(self.containers[name])
             client.api.wait(self.containers[name], timeout=5)
         return self._ended(name)
+
+    def _take_down(self, name: str) -> None:
+        """From here on its end is our doing; one that had ended just before was not, and is told by `unexpected`."""
+        running = self.services[name].running
+        if running and name not in self.taken_down and (code := running.exit_code()) is not None:
+            self._before_us[name] = f"{running} ended by itself with {code}"
+        self.taken_down.add(name)
 
     def _ended(self, name: str) -> int:
         running = self.services[name].running
@@ -229,7 +249,7 @@ class ContainerStage(Stage):
 
     def unexpected(self) -> dict[str, str]:
         """Services that ended without us; where the restart policy has started them again, that is the service now."""
-        found = super().unexpected()
+        found = super().unexpected() | self._before_us
         for name in found:
             with contextlib.suppress(CannotRun):  # an engine that does not answer: `check_alive` will say so
                 if name not in self.taken_down and self.adopt(name):

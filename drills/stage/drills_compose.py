@@ -75,8 +75,17 @@ class DrillsCompose(DockerCompose):
             except OSError as error:
                 raise CannotRun(f"docker compose could not be started: {error.strerror}") from None
         if done.returncode:
-            raise CannotRun(f"docker compose failed with {done.returncode}: {_last_words(done.stderr)}")
+            raise CannotRun(f"docker compose failed with {done.returncode}: {self._last_words(done.stderr)}")
         return done
+
+    def _last_words(self, output: bytes) -> str:
+        """The end of what it said, without what it was told in confidence."""
+        text = output.decode(errors="replace")
+        for name, value in self.variables.items():
+            if name.endswith(("_TOKEN", "_KEY")) and value:
+                text = text.replace(value, "[secret]")
+        lines = [line.strip() for line in scrubbed(text).splitlines() if line.strip()]
+        return " / ".join(lines[-3:]) or "it said nothing"
 
 
 @contextmanager
@@ -91,8 +100,3 @@ def _env_file(variables: Mapping[str, str]) -> Iterator[str]:
         yield f"/proc/{os.getpid()}/fd/{number}"
     finally:
         os.close(number)
-
-
-def _last_words(output: bytes) -> str:
-    lines = [line.strip() for line in scrubbed(output.decode(errors="replace")).splitlines() if line.strip()]
-    return " / ".join(lines[-3:]) or "it said nothing"

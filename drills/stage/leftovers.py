@@ -6,6 +6,7 @@ there may be something, from before the first container is made until the last t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -15,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from drills.errors import CannotRun
+from drills.stage import engine
 from drills.stage.asking import asked
 
 PROJECT_LABEL = "com.docker.compose.project"
+RUN_LABEL = "wavry-drills.run"  # of docker-compose.drills.yml: the run's folder
 NOTE = "stage.json"
 GONE_S = 30.0
 AT_ONCE = 8
@@ -38,8 +41,23 @@ def noted(folder: Path) -> bool:
     return (folder / NOTE).exists()
 
 
-def sweep(folder: Path) -> list[str]:
+def labelled() -> list[Path]:
+    """The folders of all runs that the engine has something of, dead or alive; none where no engine answers."""
+    if not engine.version():
+        return []
+    found: set[str] = set()
+    with contextlib.suppress(CannotRun), asked("list what it has of runs") as client:
+        wanted = {"label": RUN_LABEL}
+        things = client.api.containers(all=True, filters=wanted) + client.api.networks(filters=wanted)
+        things += client.api.volumes(filters=wanted)["Volumes"] or []
+        found = {thing["Labels"][RUN_LABEL] for thing in things}
+    return sorted(Path(folder) for folder in found if folder.startswith("/"))  # not what stands there by hand
+
+
+def sweep(folder: Path, settle_s: float = 0.0) -> list[str]:
     """Remove everything of a run from the engine and wait until it is gone; returns the names of what was there.
+
+    ``settle_s``: where something may have been cut short while it asked the engine for more, look again after so long.
 
     Raises CannotRun if the engine does not answer or something will not go; the note stays then.
     """
@@ -47,13 +65,20 @@ def sweep(folder: Path) -> list[str]:
     swept: dict[str, None] = {}
     deadline = time.monotonic() + GONE_S
     with asked("remove what a run has left", timeout_s=GONE_S) as client:
-        while left := _left(client.api, label):
+        while (left := _left(client.api, label)) or _still_coming(client.api, label, settle_s):
             if time.monotonic() > deadline:
                 raise CannotRun(f"still there after {GONE_S:g} s: {', '.join(left)}")
             swept.update(dict.fromkeys(left))
             _removed(left)
     (folder / NOTE).unlink(missing_ok=True)
     return [*swept]
+
+
+def _still_coming(api: Any, label: dict[str, str], settle_s: float) -> bool:
+    """Whether something appears after all that was asked for before we began."""
+    if settle_s:
+        time.sleep(settle_s)
+    return bool(settle_s and _left(api, label))
 
 
 def _left(api: Any, label: dict[str, str]) -> dict[str, Callable[[Any], None]]:

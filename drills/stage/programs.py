@@ -14,6 +14,7 @@ from pathlib import Path
 
 from drills.errors import BadInput, CannotRun
 from drills.stage import engine
+from drills.stage.asking import asked
 from drills.stage.compose import CONTROL_PLANE
 from drills.stage.images import making, recipes, registry
 from drills.stage.processes import is_program
@@ -92,17 +93,23 @@ def is_ours(image: str) -> bool:
 
 def problem(target: str) -> str:
     """Why this target cannot be rehearsed in containers here, in a few words; empty if it can."""
-    ours = [image for image in wanted(target).values() if is_ours(image)]
-    return engine.problem() or _unmakeable(ours)
+    ours = [image for image in wanted(target).values() if is_ours(image)]  # bad input is told before anything else
+    try:
+        return engine.problem() or _unmakeable(ours)
+    except CannotRun as error:
+        return str(error)
 
 
 def _unmakeable(names: list[str]) -> str:
     """Why images that are not here could not be made or pulled either."""
-    client = engine.client()
-    missing = [name for name in names if not making.present(client, recipes.image(name))]
+    with asked("say which images it has") as client:
+        missing = [name for name in names if not making.present(client, recipes.image(name))]
     if not missing or registry.name():
         return ""
-    lacking = [word for word in ("mmdebstrap",) if not shutil.which(word)] + (["root"] if os.getuid() else [])
+    if missing == ["toxiproxy"]:
+        lacking = [] if shutil.which("go") else ["go"]
+    else:
+        lacking = [word for word in ("mmdebstrap",) if not shutil.which(word)] + (["root"] if os.getuid() else [])
     return f"no image {', '.join(missing)} here, and making it needs {' and '.join(lacking)}" if lacking else ""
 
 

@@ -28,6 +28,7 @@ class FakeContainer:
     pid: int = 0
     exit_code: int = 0
     paused: bool = False
+    restarts: int = 0
     logs: list[bytes] = field(default_factory=list)
 
     @property
@@ -57,6 +58,8 @@ class FakeEngine:
         engine = cls()
         for module in MODULES:
             monkeypatch.setattr(f"drills.stage.{module}.asked", engine.asked)
+        # the processes of these containers are anybody's
+        monkeypatch.setattr("drills.stage.container._belongs", lambda pid, identity: True)
         return engine
 
     @contextlib.contextmanager
@@ -97,7 +100,8 @@ class FakeEngine:
     # -- what the stage asks -----------------------------------------------------------------------------------------
 
     def inspect_container(self, identity: str) -> dict[str, Any]:
-        return {"Id": identity, "State": self._one(identity).state}
+        one = self._one(identity)
+        return {"Id": identity, "State": one.state, "RestartCount": one.restarts}
 
     def _one(self, identity: str) -> FakeContainer:
         if identity not in self.containers_by_id:
