@@ -23,6 +23,7 @@ from pathlib import Path
 from drills.errors import CannotRun, DrillError
 from drills.signals import Signals
 from drills.stage import engine
+from drills.stage.children import process_state
 from drills.stage.images import bounded, places
 
 NETWORKS = {"bip": "198.19.255.1/24", "default-address-pools": [{"base": "198.19.128.0/18", "size": 24}]}
@@ -42,6 +43,7 @@ SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # not on every root's PATH, and Docker
 INSTALLED_WITHIN_S = 900.0
 BUILT_WITHIN_S = 900.0
 ANSWERS_WITHIN_S = 60.0
+ENDS_WITHIN_S = 150.0  # a dockerd gives its containers 15 s, and its containerd a minute more
 LOOK_EVERY_S = 0.2
 
 
@@ -80,8 +82,10 @@ def have_engine() -> None:
     install(missing)
     if running := place.running():
         say(f"dockerd runs already (pid {running}), waiting for it")
-        place.wait(None)
-    elif Path("/run/systemd/system").exists() and not place.root:
+        if place.come_up():
+            return
+        say("it has ended instead")  # it was on its way out: seen to take a minute when its containerd had gone first
+    if Path("/run/systemd/system").exists() and not place.root:
         say("starting Docker with systemd")
         bounded.run(["systemctl", "enable", "--now", "docker"], places.LOGS / "systemctl.log", ANSWERS_WITHIN_S)
         place.wait(None)
@@ -179,6 +183,19 @@ class Place:
             time.sleep(LOOK_EVERY_S)
         say(f"Docker {found} answers at {engine.host()}")
 
+    def come_up(self) -> bool:
+        """Wait for a dockerd that is there already; False where it ends instead, CannotRun where it does neither."""
+        deadline = time.monotonic() + ENDS_WITHIN_S
+        while self.running():
+            if found := engine.version():
+                say(f"Docker {found} answers at {engine.host()}")
+                return True
+            if time.monotonic() > deadline:
+                raise CannotRun(f"a dockerd neither answers nor ends within {ENDS_WITHIN_S:g} s; end it, or look into "
+                                f"its log ({self.log}, or the journal)")  # fmt: skip
+            time.sleep(LOOK_EVERY_S)
+        return False
+
     def _remove_left(self) -> None:
         """What an engine that was killed, or a restart of the machine, has left: dockerd would take it for running."""
         for file, program in ((self.pid_file, "dockerd"), (self.exec_root / "containerd/containerd.pid", "containerd")):
@@ -236,6 +253,9 @@ def _pid_in(file: Path) -> int:
 
 
 def _program_of(pid: int) -> str:
+    """The name of a process that lives; one that only waits to be buried is gone."""
+    if process_state(pid) in ("", "Z", "X"):
+        return ""
     try:
         return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
     except OSError:
