@@ -267,10 +267,10 @@ def test_whoever_is_not_root_crashes_a_service_from_inside_a_container(
 
     runs: list[tuple[str, list[str], dict[str, object]]] = []
     kill = SimpleNamespace(run=lambda image, words, **how: runs.append((image, words, how)))
-    monkeypatch.setattr(containers_module.os, "kill", refused)
-    monkeypatch.setattr(engine, "containers", kill)
-    stage.crash("relay_a")
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(containers_module.os, "kill", refused)
+        patched.setattr(engine, "containers", kill)
+        stage.crash("relay_a")
     ((image, words, how),) = runs
     assert image == PROGRAMS.images["DRILLS_LOAD_IMAGE"]
     assert f"os.kill({before.pid}, 9)" in words[-1]
