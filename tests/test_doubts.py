@@ -377,6 +377,16 @@ def test_a_relay_that_came_back_while_nobody_watched_the_machine_is_inconclusive
     assert judged(builder, BACK).verdict is Outcome.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(("full_s", "expected"), [(1, Outcome.BROKEN), (2, Outcome.BROKEN), (4, Outcome.INCONCLUSIVE)])
+def test_a_full_machine_holds_a_start_up_for_as_long_as_it_was_full(full_s: int, expected: Outcome) -> None:
+    """Six and a half seconds against a limit of four: two seconds without a CPU do not explain it, four do."""
+    builder = sound(10).drained(back_s=26.5)
+    for event in builder.events:
+        if event.name == "machine.second":
+            event.fields["busy_share"] = 0.99 if ns(21.0) <= event.ns < ns(21.0 + full_s) else 0.7
+    assert judged(builder, BACK).verdict is expected
+
+
 def test_a_clock_step_voids_what_depends_on_time_and_nothing_else() -> None:
     """Tokens expire by the wall clock; a lease that names a draining relay does not care."""
 
