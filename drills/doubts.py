@@ -199,9 +199,12 @@ def _saturated(record: Record, window: str, span: Span) -> list[Doubt]:
     if longest < SATURATED_S:
         return []
     words = f"every CPU of the machine was busy for {longest} s, in the window or just before it"
-    # a queue of logins can hold up each of them for ever; a start is held up for as long as the machine was full at most
-    return [Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, SETUP_CLAIMS),
-            Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, frozenset({"relay_back_s"}), most_ms=longest * 1e3)]  # fmt: skip
+    # a queue of logins can hold up each of them for ever; a start only for as long as the machine was full
+    starts = frozenset({"relay_back_s"})
+    return [
+        Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, SETUP_CLAIMS),
+        Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, starts, most_ms=longest * 1e3),
+    ]
 
 
 @dataclass(frozen=True)
