@@ -12,8 +12,10 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from drills.errors import CannotRun
 from drills.signals import Signals
@@ -31,7 +33,13 @@ SERVICE_LABEL = "com.docker.compose.service"
 PING_EVERY_S, PINGS = 1.0, 3  # an engine that does not answer three times in a row is gone
 AT_ONCE = 8
 LOGS_S = 2.0
-POLICY_S = 10.0  # the engine waits 0.1 s before a first restart, and doubles that for each further one
+T = TypeVar("T")
+
+
+def _at_once(act: Callable[[str], T], subjects: Iterable[str]) -> list[T]:
+    """Do the same to all of them side by side; the first error is raised when all are done."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [done.result() for done in [pool.submit(act, subject) for subject in subjects]]
 
 
 class ContainerStage(Stage):
@@ -75,7 +83,7 @@ class ContainerStage(Stage):
             self._begun = True
             leftovers.note(self.folder)
             self._create([*self.services, *load])
-        self.load = [*self._ran_all([name for name in self.containers if name not in self.services])]
+        self.load = [*_at_once(self._ran, sorted(name for name in self.containers if name not in self.services))]
 
     def _create(self, services: list[str]) -> None:
         from drills.stage.drills_compose import DrillsCompose
@@ -97,13 +105,7 @@ class ContainerStage(Stage):
         return {**self.variables, **more}
 
     def _start_all(self, names: list[str]) -> None:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for started in [pool.submit(self.start, name) for name in names]:
-                started.result()
-
-    def _ran_all(self, names: list[str]) -> list[Running]:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return [started.result() for started in [pool.submit(self._ran, name) for name in sorted(names)]]
+        _at_once(self.start, names)
 
     def lower(self) -> None:
         """Remove every container, network and volume of this run; can be repeated."""
@@ -117,9 +119,8 @@ class ContainerStage(Stage):
 
     def _end_logs(self) -> None:
         """Kill what still runs, so that its last words come into its log before the engine forgets them."""
-        with contextlib.suppress(CannotRun), ThreadPoolExecutor(AT_ONCE) as pool:
-            for killed in [pool.submit(self._killed, identity) for identity in self.containers.values()]:
-                killed.result()
+        with contextlib.suppress(CannotRun):
+            _at_once(self._killed, self.containers.values())
         deadline = time.monotonic() + LOGS_S
         for log in self._logs.values():
             log.end(max(0.0, deadline - time.monotonic()))
