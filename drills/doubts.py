@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from drills.measures import generator
-from drills.objectives import CLAIMS, DoubtKind
+from drills.objectives import CLAIMS, DoubtKind, Shape
 from drills.record import Event, Record, Span
 from drills.scenario.models import Action, Injection, Scenario, Step
 
@@ -200,7 +200,7 @@ def _saturated(record: Record, window: str, span: Span) -> list[Doubt]:
         return []
     words = f"every CPU of the machine was busy for {longest} s, in the window or just before it"
     # a queue of logins can hold up each of them for ever; a start only for as long as the machine was full
-    starts = frozenset({"relay_back_s"})
+    starts = frozenset(name for name, claim in CLAIMS.items() if claim.shape is Shape.TIME_MAX)
     return [
         Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, SETUP_CLAIMS),
         Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, starts, most_ms=longest * 1e3),

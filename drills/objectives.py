@@ -75,6 +75,10 @@ _TABLE = (
         "a session that is asked for comes up", doubts=SETUP, indicator="session setup success rate",
     ),
     Claim(
+        "setup_outage_s", Shape.TIME_MAX, "s", "sessions:setup_outage",
+        "whoever asks for a session gets one again soon", doubts=SETUP, about_time_ms=1000.0,
+    ),
+    Claim(
         "handshake_failure_ratio", Shape.RATIO_MAX, "ratio", "sessions:handshakes",
         "a relay acknowledges the lease that is presented to it", doubts=SETUP, indicator="handshake failure rate",
     ),

@@ -57,6 +57,7 @@ class Case:
 
 CASES = {
     "session_setup_success_ratio": Case(0.98, 150, setups(2), setups(20), setups(0, 149)),
+    "setup_outage_s": Case(Duration(5.0), 20, setups(40), setups(150), setups(0, 10)),
     "handshake_failure_ratio": Case(
         0.02, 200, lambda: sound(0).handshakes(15.0, 400, 4), lambda: sound(0).handshakes(15.0, 400, 40),
         lambda: sound(0).handshakes(15.0, 199, 0),

@@ -26,6 +26,27 @@ def setups(record: Record, span: Span, claim: Claim) -> Evidence:
     return ratio(sum(event["ok"] for event in events), len(events), says)
 
 
+def setup_outage(record: Record, span: Span, claim: Claim) -> Evidence:
+    """The longest stretch, in s, in which whoever asked for a session got none: first failure to next success.
+
+    Times are those at which set-ups were due, so that what hangs does not count as what was not asked for. A stretch
+    belongs to the window that it begins in.
+    """
+    everybody = sorted(record.named("session.setup"), key=lambda event: event["intended_ns"])
+    longest, from_ns, begun_ns, over = 0.0, 0, 0, True
+    for event in everybody:
+        if not event["ok"]:
+            begun_ns = begun_ns or event["intended_ns"]
+        if begun_ns and (event["ok"] or event is everybody[-1]):
+            length_s = (event["intended_ns"] - begun_ns) / 1e9
+            if begun_ns in span and length_s >= longest:
+                longest, from_ns, over = length_s, begun_ns, event["ok"]
+            begun_ns = 0
+    samples = len(_setups(record, span))
+    says = f"from {record.seconds_at(from_ns):.1f} s of the run on" if from_ns else "nobody was refused"
+    return Evidence(samples, longest if samples else None, says=says, past=not over)
+
+
 def handshakes(record: Record, span: Span, claim: Claim) -> Evidence:
     """LEASE_PRESENTs sent in the window that were not acknowledged, of all."""
     events = [event for event in record.named("handshake") if event["sent_ns"] in span]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drills.measures.sessions import drops, handshakes, setups
+from drills.measures.sessions import drops, handshakes, setup_outage, setups
 from drills.objectives import CLAIMS
 from drills.record import Span
 from tests.record_builder import RecordBuilder, ns
@@ -111,3 +111,17 @@ def test_a_handshake_that_is_not_acknowledged_failed(outcome: str) -> None:
     evidence = handshakes(RecordBuilder().handshakes(12.0, 10, 3, outcome).record(), FAULT, SHAKES)
     assert (evidence.hits, evidence.samples) == (3, 10)
     assert outcome in evidence.says
+
+
+def test_an_outage_lasts_from_the_first_refusal_until_somebody_gets_in() -> None:
+    """Two stretches: the longer one counts, in the window that it begins in; one without an end says so."""
+    builder = RecordBuilder()
+    for number, at_s in enumerate((9.0, 11.0, 12.0, 12.5, 14.0, 15.0, 16.0)):
+        builder.setup(at_s, number + 1, ok=at_s not in (11.0, 12.5, 14.0))
+    claim = CLAIMS["setup_outage_s"]
+    evidence = setup_outage(builder.record(), FAULT, claim)
+    assert (evidence.figure, evidence.samples, evidence.past) == (2.5, 6, False)
+    assert setup_outage(builder.record(), CALM, claim).figure == 0.0
+    builder.setup(17.0, 8, ok=False).setup(19.9, 9, ok=False)
+    evidence = setup_outage(builder.record(), FAULT, claim)
+    assert evidence.figure == pytest.approx(2.9) and evidence.past
