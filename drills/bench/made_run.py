@@ -17,14 +17,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from drills.catalogue import Catalogue
 from drills.load.samples import FRAME, INPUT, Samples
 from drills.record import Journal
 
-SCENARIO = Path(__file__).resolve().parents[2] / "scenarios" / "calm.yaml"
+(CALM,) = Catalogue().named(["calm"])
 ZERO_NS = 1_000_000_000_000
 AT = "2026-11-03T14:00:00.000Z"
 RESIDENTS, VISITS = 24, 540
-WORKERS = 2
+WORKERS = CALM.load.workers
 PER_S = 60
 PACKETS_A_S = 2 * PER_S  # of one session, both ways
 RESIDENTS_SHARE = 2 / 3  # of all samples, as in a real run of calm
@@ -82,7 +83,7 @@ def write_run(folder: Path, samples: int) -> None:
     """The whole folder."""
     made = MadeRun(samples)
     (folder / "samples").mkdir(parents=True)
-    shutil.copyfile(SCENARIO, folder / "scenario.yaml")
+    shutil.copyfile(CALM.path, folder / "scenario.yaml")
     facts = {"drill": "calm", "run": folder.name, "started_at": AT, "target": "reference", "stage": "processes",
              "tier": "stage", "pace": "real", "heartbeat_s": 5.0, "seed": 1, "command": "made for a benchmark",
              "load": {"evidence_factor": 1}}  # fmt: skip
