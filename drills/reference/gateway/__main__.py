@@ -21,6 +21,7 @@ from drills.reference.gateway.binding import RefusedBind
 from drills.reference.gateway.database import Database, StoreError
 from drills.reference.gateway.gateway import Gateway, SocketTimes
 from drills.reference.gateway.log import Log
+from drills.reference.gateway.passwords import Passwords, paced_hasher
 from drills.reference.gateway.routes import application
 from drills.reference.gateway.settings import Settings
 from drills.reference.gateway.upkeep import upkept
@@ -45,8 +46,9 @@ def main() -> int:
         return _gave_up(str(problem), EXIT_NO_DATABASE)
     log.tell("connected to gateway database")
     gateway = Gateway(
-        settings, database, defects=defects, timers=timers, log=log, socket_times=SocketTimes.paced(timers)
-    )
+        settings, database, defects=defects, timers=timers, log=log, socket_times=SocketTimes.paced(timers),
+        passwords=Passwords(paced_hasher(timers.divisor)),
+    )  # fmt: skip
     try:
         asyncio.run(_serve(gateway))
     except RefusedBind as problem:
