@@ -62,6 +62,13 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    """How many, at least one."""
+    if not text.isascii() or not text.isdigit() or len(text) > 4 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text[:40]!r}, expected a whole number from 1 to 9999")
+    return int(text)
+
+
 def _folder(text: str) -> Path:
     """A folder, or what can become one."""
     path = Path(text)
@@ -84,6 +91,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("names", nargs="*", metavar="NAME")
     one.add_argument("--suite", choices=SUITES)
     add_run_options(one)
+    one = commands.add_parser("teeth", help="run drills against the defects that they claim to catch")
+    one.add_argument("names", nargs="*", metavar="NAME")
+    _add_teeth_options(one)
     one = commands.add_parser("judge", help="judge a run again, from its record")
     one.add_argument("run", type=Path, metavar="RUN_DIR")
     one.add_argument("--json", action="store_true", help="as JSON")
@@ -112,6 +122,21 @@ def add_run_options(one: argparse.ArgumentParser) -> None:
         "--defect", action="append", default=[], metavar="NAME", help="switch on a defect of the reference"
     )
     one.add_argument("--out", type=_folder, default=None, help="the reports folder")
+
+
+def _add_teeth_options(one: argparse.ArgumentParser) -> None:
+    """What `teeth` takes; its target is always the reference, since only the reference has defects to switch on."""
+    one.add_argument("--suite", choices=SUITES, default=None, help="monthly when left out")
+    one.add_argument("--stage", choices=STAGES, default=None, help="containers where an engine can, when left out")
+    one.add_argument("--tier", choices=TIERS, default="stage")
+    one.add_argument("--pace", choices=PACES, default="fast")
+    one.add_argument("--seed", type=_seed, default=1)
+    one.add_argument("--sample", type=_count, default=0, metavar="N", help="so many of the rows, picked by the seed")
+    one.add_argument("--at-once", type=int, choices=(1, 2), default=2, help="how many runs at once, at most")
+    one.add_argument("--list", action="store_true", help="name the rows and run none")
+    one.add_argument("--json", action="store_true", help="as JSON")
+    one.add_argument("--out", type=_folder, default=None, help="the reports folder")
+    one.set_defaults(target="reference", defect=[])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -153,6 +178,16 @@ def _unforeseen(error: BaseException) -> int:
     return int(Exit.CANNOT_RUN)
 
 
+def keep_tracebacks() -> None:
+    """For a process of ours that nobody else watches over: what nobody foresaw is one line, its details in a file."""
+    sys.excepthook = _died
+    threading.excepthook = _thread_died
+
+
+def _died(kind: type[BaseException], error: BaseException, traceback: object) -> None:
+    _unforeseen(error)
+
+
 def _thread_died(died: threading.ExceptHookArgs) -> None:
     """A watcher that ends is in the record (`watcher.died`); here only its details are kept from the terminal."""
     if died.exc_value is not None:
@@ -181,7 +216,7 @@ def _run(options: argparse.Namespace, words: list[str]) -> int:
     options.command_line = shlex.join(["drills", *words])
     command: Any = getattr(commands, options.command)
     code = command(options)
-    if options.command == "run":
+    if options.command == "run" or (options.command == "teeth" and not (options.list or options.json)):
         print(f"took {time.monotonic() - began:.0f} s, exit code {int(code)}", flush=True)
     return int(code)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 import time
 
 from drills.errors import BadInput, Exit
@@ -47,6 +48,13 @@ def run(options: argparse.Namespace) -> Exit:
     from drills.suite import run_suite
 
     return run_suite(options, _say)
+
+
+def teeth(options: argparse.Namespace) -> Exit:
+    """Run every drill against the defects that it claims to catch, and against the sound system."""
+    from drills.teeth.command import run_teeth
+
+    return run_teeth(options, _say_aside if options.json else _say)
 
 
 def judge(options: argparse.Namespace) -> Exit:
@@ -108,6 +116,11 @@ def stand(options: argparse.Namespace) -> Exit:
     from drills.suite import stand_by
 
     return stand_by(options, _say)
+
+
+def _say_aside(text: str) -> None:
+    """Where stdout is for programs."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 def _say(text: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from drills.catalogue import Catalogue
 from drills.errors import BadInput
@@ -34,3 +36,12 @@ def judge_folder(folder: Path) -> Verdict:
 
 def _drill(record: Record) -> str:
     return str(record.provenance["drill"])
+
+
+def read_verdict(folder: Path) -> dict[str, Any] | None:
+    """verdict.json of a run as it lies there; None where there is none that can be read."""
+    try:
+        found = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from drills import story
 from drills.errors import CannotRun, Interrupted
@@ -38,6 +38,16 @@ from drills.way_out import Closing
 FLOWING_S = 40.0
 LOCK_TRIES = 40
 WARM_S = 0.5  # everybody is there; let the first sends spread before calm begins
+
+
+class Pursuit(Protocol):
+    """What a run is after, where it is not after the whole drill: when it may stop (drills/teeth/pursuit.py)."""
+
+    def length_s(self, window: str, length_s: float) -> float:
+        """How long a window is to last that would last so long in the whole drill."""
+
+    def over(self, scene: Scene, window: str) -> str:
+        """Why the windows after this one add nothing; empty where they do."""
 
 
 def run_folder(out: Path, drill: str) -> Path:
@@ -71,18 +81,19 @@ def locked(folder: Path) -> Iterator[IO[str]]:
 
 
 def run_drill(
-    scenario: Scenario, compose: Compose, tiers: Tiers, options: Options, say: Callable[[str], None], signals: Signals
+    scenario: Scenario, compose: Compose, tiers: Tiers, options: Options, say: Callable[[str], None], signals: Signals,
+    *, folder: Path | None = None, pursuit: Pursuit | None = None,
 ) -> Path:  # fmt: skip
-    """Rehearse one drill and return the folder of its record.
+    """Rehearse one drill and return the folder of its record (a new one, where none is given).
 
     Raises CannotRun where the drill could not be run; an interrupted run returns normally, its record says so.
     """
-    folder = run_folder(options.out, scenario.name)
+    folder = folder or run_folder(options.out, scenario.name)
     journal = Journal(folder / "journal.jsonl")
     with locked(folder):
         (folder / "scenario.yaml").write_text(scenario.text, encoding="utf-8")
         try:
-            _rehearse(scenario, compose, tiers, options, say, signals, folder, journal)
+            _rehearse(scenario, compose, tiers, options, say, signals, folder, journal, pursuit)
         except Interrupted as error:
             journal.write("run.interrupted", signal=error.signal_name)
             say(f"{scenario.name}: interrupted by {error.signal_name}; mended and removed")
@@ -97,7 +108,7 @@ def run_drill(
 
 def _rehearse(
     scenario: Scenario, compose: Compose, tiers: Tiers, options: Options, say: Callable[[str], None], signals: Signals,
-    folder: Path, journal: Journal,
+    folder: Path, journal: Journal, pursuit: Pursuit | None,
 ) -> None:  # fmt: skip
     stack = contextlib.ExitStack()
 
@@ -123,7 +134,8 @@ def _rehearse(
         stack.enter_context(watched(stage, journal))
         scene = Scene(stage, load, settings, journal, folder, stage.heartbeat_s, signals, follower)
         _let_flow(scene, say, scenario.name)
-        _windows(scene, scenario, tiers, options, say)
+        _windows(scene, scenario, tiers, options, say, pursuit)
+        load.visits(0.0)
         load.finish()
         say(f"{scenario.name}: lowering the stage")
 
@@ -168,25 +180,39 @@ def _let_flow(scene: Scene, say: Callable[[str], None], name: str) -> None:
     scene.pause(WARM_S)
 
 
-def _windows(scene: Scene, scenario: Scenario, tiers: Tiers, options: Options, say: Callable[[str], None]) -> None:
+def _windows(
+    scene: Scene, scenario: Scenario, tiers: Tiers, options: Options, say: Callable[[str], None],
+    pursuit: Pursuit | None,
+) -> None:  # fmt: skip
     factor = tiers.evidence[options.tier]
     for window in WINDOWS:
-        told = window == "fault"
         length_s = window_length_s(scenario, window, scene.heartbeat_s, factor)
+        if pursuit and window != "fault":
+            length_s = pursuit.length_s(window, length_s)
         per_s = visits_per_s(scenario, window, scene.heartbeat_s, factor)
-        longer = " or longer" if told else ""
-        say(f"{scenario.name}: {window}, {length_s:.0f} s{longer}, {per_s:.1f} visits a second")
-        scene.load.visits(per_s)
-        scene.journal.write("window.opened", window=window)
-        try:
-            if told:
-                story.told(scene, scenario, say)
-            else:
-                scene.pause(length_s)
-        finally:
-            scene.journal.write("window.closed", window=window)
-        scene.load.check_alive()
-    scene.load.visits(0.0)
+        _window(scene, scenario, window, length_s, per_s, say)
+        if pursuit and (reason := pursuit.over(scene, window)):
+            scene.journal.write("run.stopped_early", after=window, reason=reason)
+            say(f"{scenario.name}: stopped after {window}: {reason}")
+            return
+
+
+def _window(
+    scene: Scene, scenario: Scenario, window: str, length_s: float, per_s: float, say: Callable[[str], None]
+) -> None:  # fmt: skip
+    told = window == "fault"
+    longer = " or longer" if told else ""
+    say(f"{scenario.name}: {window}, {length_s:.0f} s{longer}, {per_s:.1f} visits a second")
+    scene.load.visits(per_s)
+    scene.journal.write("window.opened", window=window)
+    try:
+        if told:
+            story.told(scene, scenario, say)
+        else:
+            scene.pause(length_s)
+    finally:
+        scene.journal.write("window.closed", window=window)
+    scene.load.check_alive()
 
 
 def _clear_undo(folder: Path) -> None:

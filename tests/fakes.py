@@ -294,6 +294,9 @@ class FakeLoad:
     def visits(self, per_s: float) -> None:
         return None
 
+    def flush(self) -> None:
+        return None
+
     def leave(self, relay_ids: list[str]) -> None:
         self.told.append(relay_ids)
         self.on_leave(relay_ids)

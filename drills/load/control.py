@@ -37,6 +37,9 @@ class Load(Protocol):
     def leave(self, relay_ids: list[str]) -> None:
         """Tell the sessions on these relays to take another lease; an empty list takes that back."""
 
+    def flush(self) -> None:
+        """Bring the samples of everything that was due until now to disk."""
+
     def check_alive(self) -> None:
         """Raises CannotRun where a process of the load has ended by itself."""
 
@@ -127,6 +130,11 @@ class LocustLoad:
     def leave(self, relay_ids: list[str]) -> None:
         """Tell the sessions on these relays to take another lease; an empty list takes that back."""
         self._tell(do="leave", relay_ids=relay_ids)
+
+    def flush(self) -> None:
+        """Bring the samples of everything that was due until now to disk; takes as long as packets take to settle."""
+        self._tell(do="flush", due_before_ns=time.monotonic_ns())
+        self.await_said("flushed", FINISH_S, times=self.settings.workers)
 
     def finish(self) -> None:
         """End all sessions and write the last samples."""

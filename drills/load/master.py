@@ -63,6 +63,7 @@ def _serve(connection: Any, runner: Any, settings: LoadSettings, ready: set[str]
             gevent.sleep(0.02)
         say("workers", count=len(ready))
 
+    runner.register_message("drill.flushed", lambda environment, msg, **_: say("flushed", **msg.data))
     runner.register_message("drill.finished", lambda environment, msg, **_: say("finished", **msg.data))
     announcing = gevent.spawn(announce_workers)
     with connection.makefile("rb") as lines:
@@ -76,7 +77,7 @@ def _obeyed(runner: Any, settings: LoadSettings, command: dict[str, Any]) -> boo
     match command["do"]:
         case "start":
             runner.start(settings.resident + settings.visitors, SPAWN_PER_S)
-        case "visits" | "leave" | "finish" as name:
+        case "visits" | "leave" | "flush" | "finish" as name:
             runner.send_message(f"drill.{name}", command)
         case "quit":
             return False

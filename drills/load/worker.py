@@ -36,6 +36,7 @@ from drills.record import Journal
 SECOND_S = 1.0
 STOP_WAIT_S = 10.0  # a set-up that hangs in every one of its steps has ended by then
 NICE = -10
+FLUSHES_MAX = 100  # parts of at most 5 s each: more than any window has
 
 
 def made_world(settings: LoadSettings, worker: int) -> None:
@@ -101,12 +102,28 @@ def obey(runner: Any, settings: LoadSettings) -> None:
     def on_leave(environment: Any, msg: Any, **_: Any) -> None:
         World.live.told_to_leave = set(msg.data["relay_ids"])
 
+    def on_flush(environment: Any, msg: Any, **_: Any) -> None:
+        gevent.spawn(_flush, runner, msg.data["due_before_ns"])
+
     def on_finish(environment: Any, msg: Any, **_: Any) -> None:
         gevent.spawn(_finish, runner)
 
     runner.register_message("drill.visits", on_visits)
     runner.register_message("drill.leave", on_leave)
+    runner.register_message("drill.flush", on_flush)
     runner.register_message("drill.finish", on_finish)
+
+
+def _flush(runner: Any, due_before_ns: int) -> None:
+    """Bring every packet that was due before a moment to disk, once it has settled, and say so."""
+    until_ns = due_before_ns + int(samples_module.SETTLE_S * 1e9)
+    gevent.sleep(max(0.0, (until_ns - time.monotonic_ns()) / 1e9))
+    for _ in range(FLUSHES_MAX):
+        rows = World.samples.rows
+        World.samples.flush(settled_before_ns=due_before_ns)
+        if World.samples.rows == rows:
+            break
+    runner.send_message("drill.flushed", {"worker": World.worker})
 
 
 def _finish(runner: Any) -> None:

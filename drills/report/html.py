@@ -20,6 +20,7 @@ from drills.report.outside import one_line
 from drills.report.overview import Overview
 from drills.report.runs import GRAVEST_FIRST
 from drills.report.scorecard import HEAD, score_of
+from drills.report.teeth import Teeth
 from drills.report.words import figure, limit, moment
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -27,10 +28,13 @@ TEMPLATES = Path(__file__).parent / "templates"
 MARKS = {
     "broken": ("broken", "✕"), "not run": ("not run", "–"), "unreadable": ("cannot be read", "!"),
     "inconclusive": ("inconclusive", "?"), "held": ("held", "✓"),
+    "caught": ("caught", "✓"), "missed": ("missed", "✕"), "false alarm": ("false alarm", "✕"),  # of the teeth matrix
 }  # fmt: skip
 
 
-def html(overview: Overview, pictures: Mapping[str, Path]) -> str:
+def html(
+    overview: Overview, pictures: Mapping[str, Path], teeth: Teeth | None = None, teeth_problem: str = ""
+) -> str:  # fmt: skip
     """The whole page; ``pictures`` has the picture of each run, by the run's path."""
     chapters: list[Chapter] = []
     for run in overview.newest:
@@ -43,6 +47,8 @@ def html(overview: Overview, pictures: Mapping[str, Path]) -> str:
         overview=overview,
         chapters=chapters,
         head=HEAD,
+        teeth=teeth,
+        teeth_problem=teeth_problem,
         tally=[(status, counts[status]) for status in GRAVEST_FIRST if counts[status]],
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
     )

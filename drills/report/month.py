@@ -9,6 +9,7 @@ each run's folder that it shows.
 - ``format``, ``month``, ``answer`` (a sentence), ``gravest`` (a status), ``warnings`` (sentences)
 - ``drills``: the newest run of each drill, target, stage and set of defects, gravest first
 - ``earlier``: all other runs of the month, newest first
+- ``teeth``: the newest matrix of ``drills teeth``, as in its teeth.json; its runs are not among the others
 
 A run is ``{drill, run, path, status, problem, target, stage, tier, pace, defects, started_at, counted, command,
 picture, verdict, claim, blast_radius, seconds, windows, faults, events, provenance}``: ``status`` is broken,
@@ -33,6 +34,9 @@ from drills.report.overview import Overview, sorted_rows
 from drills.report.page import page
 from drills.report.picture import write_picture
 from drills.report.runs import Run, month_folder, runs_of
+from drills.report.teeth import SUITE as TEETH
+from drills.report.teeth import Teeth, read_teeth
+from drills.report.teeth import as_data as teeth_data
 from drills.report.words import command_of
 
 FORMAT = 1
@@ -45,12 +49,13 @@ def write_month(out: Path, month: str) -> Path:
     Raises BadInput for a text that is no month, and for a month without runs.
     """
     folder = month_folder(out, month)
-    overview = Overview.of(month, runs_of(folder))
+    overview = Overview.of(month, [run for run in runs_of(folder) if run.provenance.get("suite") != TEETH])
+    teeth, teeth_problem = read_teeth(folder)
     pictures = {run.path: write_picture(run) for run in overview.newest if run.series and run.verdict}
-    _replace(folder / "report.json", json.dumps(as_data(overview, pictures), indent=2) + "\n")
-    _replace(folder / "report.md", page(overview, pictures))
+    _replace(folder / "report.json", json.dumps(as_data(overview, pictures, teeth), indent=2) + "\n")
+    _replace(folder / "report.md", page(overview, pictures, teeth, teeth_problem))
     _replace(folder / "junit.xml", junit(overview))
-    return _replace(folder / "report.html", html(overview, pictures))
+    return _replace(folder / "report.html", html(overview, pictures, teeth, teeth_problem))
 
 
 def _replace(path: Path, content: str) -> Path:
@@ -60,7 +65,7 @@ def _replace(path: Path, content: str) -> Path:
     return path
 
 
-def as_data(overview: Overview, pictures: Mapping[str, Path]) -> dict[str, Any]:
+def as_data(overview: Overview, pictures: Mapping[str, Path], teeth: Teeth | None = None) -> dict[str, Any]:
     """What report.json holds, as in the module's docstring."""
     return {
         "format": FORMAT,
@@ -70,6 +75,7 @@ def as_data(overview: Overview, pictures: Mapping[str, Path]) -> dict[str, Any]:
         "warnings": overview.warnings(),
         "drills": [_whole(run, overview, pictures.get(run.path)) for run in overview.newest],
         "earlier": [_brief(run, counted=False) for run in overview.earlier],
+        "teeth": teeth_data(teeth),
     }
 
 

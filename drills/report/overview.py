@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from drills.report.files import JudgementRow
-from drills.report.runs import Run
+from drills.report.runs import NOT_RUN, Run
 
 CONTROL = "calm"  # the null drill: if it does not hold, nothing else that month means anything (house style 5)
 ORDER = ("broken", "inconclusive", "held")
@@ -55,10 +55,12 @@ class Overview:
     @property
     def gravest(self) -> str:
         """The gravest status of the month."""
-        return min(self.counted, key=lambda run: run.gravity).status
+        return min(self.counted, key=lambda run: run.gravity).status if self.counted else NOT_RUN
 
     def answer(self) -> str:
         """The month in a sentence, plain text."""
+        if not self.counted:
+            return f"Not run: in {self.month} no drill was run but for its teeth."
         parts = []
         for status, (one, several) in _SAYS.items():
             names = [self._name(run) for run in self.counted if run.status == status]

@@ -9,10 +9,13 @@ from drills.report.markdown import bullets, link, table, text
 from drills.report.overview import Overview
 from drills.report.scorecard import HEAD, Score, score_of, target_of
 from drills.report.section import MARKS, section
+from drills.report.teeth import Teeth, teeth_section
 from drills.report.words import moment
 
 
-def page(overview: Overview, pictures: Mapping[str, Path]) -> str:
+def page(
+    overview: Overview, pictures: Mapping[str, Path], teeth: Teeth | None = None, teeth_problem: str = ""
+) -> str:  # fmt: skip
     """The whole page; ``pictures`` has the picture of each run, by the run's path."""
     parts = [
         f"# Reliability drills, {overview.month}",
@@ -20,6 +23,7 @@ def page(overview: Overview, pictures: Mapping[str, Path]) -> str:
         *(f"Beware: {text(warning)}" for warning in overview.warnings()),
         table(HEAD, (_row(score_of(run)) for run in overview.newest)),
         *(section(run, pictures.get(run.path), overview.told_apart(run)) for run in overview.newest),
+        teeth_section(teeth, teeth_problem),
         _earlier(overview),
         f"Made from the disk alone; `drills report {overview.month}` makes it again.",
     ]

@@ -1,0 +1,231 @@
+"""Drills in processes of their own, so that two can run at once: each with its own signals, threads and interpreter.
+
+A *seat* is a process that is given one order after another, a line of JSON each, and answers with lines of JSON: what it
+says, in which folder the record is, and at last what became of it. It has a session of its own: a terminal's Ctrl-C reaches
+the runner alone, which then interrupts its seats and waits until they have mended and removed everything. A seat whose
+runner is gone, even by SIGKILL, reads the end of its orders and interrupts itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drills.errors import DrillError, Exit
+from drills.options import Options
+from drills.stage.children import REPOSITORY
+
+Say = Callable[[str], None]
+INTERRUPTED_S = 90.0  # what mending and lowering may take after a signal (STOP_GRACE_S of each service, and a sweep)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One drill to be run and judged."""
+
+    drill: str
+    options: Options
+    control: str = ""  # the verdict of calm of the same suite, where it came before and was not held
+    defect: str = ""  # run after this defect alone: the run may stop once it is seen
+    claims: tuple[str, ...] = ()
+    shortened: bool = False
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps({**asdict(self), "options": {**asdict(self.options), "out": str(self.options.out)}})
+
+    @classmethod
+    def from_json(cls, line: str) -> Order:
+        """As ``to_json`` has written it."""
+        raw = json.loads(line)
+        options = raw.pop("options")
+        options = Options(**{**options, "out": Path(options["out"]), "defects": tuple(options["defects"])})
+        return cls(**{**raw, "options": options, "claims": tuple(raw["claims"])})
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of an order: the record's folder, and why it has no verdict where it has none."""
+
+    folder: Path | None = None
+    problem: str = ""
+    code: Exit = Exit.HELD  # of the problem
+    interrupted: bool = False
+
+
+@dataclass
+class Seat:
+    """A process that runs drills, as the runner sees it."""
+
+    say: Say
+    folder: Path | None = None  # of the run that is under way, once it has one
+    _heard: queue.Queue[dict[str, Any]] = field(default_factory=queue.Queue)
+    _process: subprocess.Popen[str] | None = None
+    _interrupted: bool = False
+
+    def give(self, order: Order) -> None:
+        """Let it begin; the process is started with the first order."""
+        self.folder = None
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "drills.apart"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                start_new_session=True, cwd=REPOSITORY,
+            )  # fmt: skip
+            threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+        assert self._process.stdin
+        try:
+            self._process.stdin.write(order.to_json() + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            self._heard.put({"gone": True})
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout
+        for line in process.stdout:
+            with contextlib.suppress(ValueError):
+                self._heard.put(json.loads(line))
+        self._heard.put({"gone": True})
+
+    def heard(self, within_s: float) -> Done | None:
+        """Listen for a while; returns what became of the order once it is known."""
+        try:
+            said = self._heard.get(timeout=within_s)
+        except queue.Empty:
+            return None
+        if "say" in said:
+            self.say(said["say"])
+        elif "folder" in said:
+            self.folder = Path(said["folder"])
+        elif "gone" in said:
+            code = self._process.wait(5.0) if self._process else None
+            self._process = None
+            self._heard = queue.Queue()
+            return Done(self.folder, f"its process ended with {code}", Exit.CANNOT_RUN, self._interrupted)
+        elif "problem" in said:
+            return Done(self.folder, said["problem"], Exit(said["code"]), said["interrupted"])
+        return None
+
+    def interrupt(self) -> None:
+        """Ask it to stop, mend and remove, as a signal asks a runner; once."""
+        if self._process and not self._interrupted:
+            self._interrupted = True
+            self._process.send_signal(signal.SIGTERM)
+
+    def close(self) -> None:
+        """No more orders; a run under way is interrupted, and what does not end in time is killed."""
+        if self._process is None:
+            return
+        with contextlib.suppress(OSError):
+            assert self._process.stdin
+            self._process.stdin.close()
+        try:
+            self._process.wait(INTERRUPTED_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+# -- inside a seat ----------------------------------------------------------------------------------------------------
+
+
+def main() -> int:
+    """Run what comes on stdin, one order after another, until there is no more."""
+    from drills.__main__ import keep_tracebacks
+
+    keep_tracebacks()
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever else prints must not be taken for an answer
+
+    def tell(**said: Any) -> None:
+        with contextlib.suppress(OSError, ValueError):  # the runner is gone; the end of its orders will say so
+            answers.write(json.dumps(said) + "\n")
+
+    orders: queue.Queue[str] = queue.Queue()
+    busy = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # between two orders; a run has its own handlers
+    threading.Thread(target=_read_orders, args=(orders, busy), daemon=True).start()
+    while line := orders.get():
+        busy.set()
+        tell(**_obeyed(Order.from_json(line), tell))
+        busy.clear()
+    return 0
+
+
+def _read_orders(orders: queue.Queue[str], busy: threading.Event) -> None:
+    for line in sys.stdin:
+        orders.put(line)
+    orders.put("")
+    if busy.is_set():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _obeyed(order: Order, tell: Callable[..., None]) -> dict[str, Any]:
+    """One order from its folder to its verdict, and what to answer."""
+    from drills.judging import judge_folder
+    from drills.run import run_drill, run_folder
+    from drills.signals import Signals
+    from drills.wavry.errors import WireError
+
+    signals = Signals()
+
+    def say(text: str) -> None:
+        tell(say=text)
+
+    try:
+        with signals.caught():
+            scenario, catalogue = _scenario(order)
+            folder = run_folder(order.options.out, order.drill)
+            tell(folder=str(folder))
+            run_drill(
+                scenario, catalogue.compose, catalogue.tiers, order.options, say, signals, folder=folder,
+                pursuit=_pursuit(order, scenario, catalogue.tiers),
+            )  # fmt: skip
+            if order.control:
+                _note_control(folder, order.control)
+            judge_folder(folder)
+    except DrillError as error:
+        return {"problem": str(error), "code": int(error.exit_code), "interrupted": bool(signals.interrupted)}
+    except (WireError, OSError) as error:
+        return {"problem": str(error), "code": int(Exit.CANNOT_RUN), "interrupted": bool(signals.interrupted)}
+    return {"problem": "", "code": int(Exit.HELD), "interrupted": bool(signals.interrupted)}
+
+
+def _scenario(order: Order) -> tuple[Any, Any]:
+    from drills.catalogue import Catalogue
+
+    catalogue = Catalogue()
+    (scenario,) = catalogue.named([order.drill])
+    return scenario, catalogue
+
+
+def _pursuit(order: Order, scenario: Any, tiers: Any) -> Any:
+    if not order.shortened:
+        return None
+    from drills.teeth.pursuit import DefectSeen
+    from drills.teeth.rows import Row
+
+    return DefectSeen(Row(order.drill, order.defect, order.claims), scenario, tiers)
+
+
+def _note_control(folder: Path, verdict: str) -> None:
+    """Where calm is not held, nothing else of the suite may be (design §6): the record says so, judging reads it."""
+    from drills.record import Journal
+
+    journal = Journal(folder / "journal.jsonl")
+    journal.write("control.not_held", verdict=verdict)
+    journal.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Whether the machine can carry two runs at once: what both their load generators say while they run.
+
+Reads the journals as they grow. A generator that stood still for longer than its scenario allows, while two ran, makes
+its own row doubtful at the least; the next rows then run one at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class GeneratorWatch:
+    """The longest time for which one run's load generator stood still in its windows, in ms."""
+
+    limit_ms: float
+    _offset: int = 0
+    _unfinished: bytes = b""
+    _open: bool = False
+    longest_ms: float = 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether that was longer than is allowed."""
+        return self.longest_ms > self.limit_ms
+
+    def look(self, journal: Path) -> None:
+        """Read what has been appended since the last look; a journal that is not there yet says nothing."""
+        try:
+            with journal.open("rb") as lines:
+                lines.seek(self._offset)
+                added = lines.read()
+        except FileNotFoundError:
+            return
+        self._offset += len(added)
+        *whole, self._unfinished = (self._unfinished + added).split(b"\n")
+        for line in whole:
+            if b'"generator.second"' in line or b'"window.' in line:
+                self._note(json.loads(line))
+
+    def _note(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "window.opened":
+                self._open = True
+            case "window.closed":
+                self._open = False
+            case "generator.second" if self._open:
+                self.longest_ms = max(self.longest_ms, float(event["gap_ms"]))

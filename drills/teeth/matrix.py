@@ -1,0 +1,175 @@
+"""Runs the rows of the teeth matrix: two at once where the machine can carry them, and again what came out blank.
+
+A row that is blank (inconclusive, or not run) says nothing about its defect: it is tried again, alone and in full,
+twice at most, and every attempt stays in the record. A row that is missed or a false alarm is never tried again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from drills.apart import Done, Order, Seat
+from drills.errors import Interrupted
+from drills.judging import read_verdict
+from drills.options import Options
+from drills.scenario.models import Scenario
+from drills.teeth.cells import BLANK, Attempt, Bite, Cell, attempt_of
+from drills.teeth.machine import GeneratorWatch
+from drills.teeth.rows import Row
+
+Say = Callable[[str], None]
+ATTEMPTS_MAX = 3
+AT_ONCE_MAX = 2
+LISTEN_S = 0.1
+RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not answered by then is stopped
+CROWDED_MAX = 2  # so many rows that two at once have made blank, and the rest run one at a time
+
+
+@dataclass
+class _Running:
+    """A row on a seat."""
+
+    row: Row
+    alone: bool
+    watch: GeneratorWatch
+    began: float
+    beside: bool = False
+
+
+@dataclass
+class Matrix:
+    """All rows, what has become of each so far, and the seats they run on."""
+
+    rows: Sequence[Row]
+    scenarios: dict[str, Scenario]
+    options: Options
+    say: Say
+    on_cell: Callable[[], None] = lambda: None
+    at_once: int = AT_ONCE_MAX
+    make_seat: Callable[[Say], Seat] = Seat
+    clock: Callable[[], float] = time.monotonic
+    cells: dict[Row, Cell] = field(default_factory=dict)
+    _crowded: int = 0
+
+    def __post_init__(self) -> None:
+        self.cells = {row: Cell(row) for row in self.rows}
+        self._waiting = deque((row, False) for row in self._in_order())
+        self._again: deque[Row] = deque()
+        self._seats = [self.make_seat(self._quietly) for _ in range(self.at_once)]
+        self._running: dict[int, _Running] = {}
+
+    def _in_order(self) -> list[Row]:
+        """The sound system first, since everything rests on it; then what a busy machine can make doubtful."""
+        return sorted(self.rows, key=lambda row: (bool(row.defect), row.sturdy))
+
+    def _quietly(self, text: str) -> None:
+        """What the runs say; only where they stop or fail is it of interest here."""
+
+    def run(self) -> list[Cell]:
+        """Run all rows; raises Interrupted, after all seats have mended and removed what was theirs."""
+        try:
+            while self._waiting or self._again or self._running:
+                self._begin()
+                self._listen()
+        except Interrupted:
+            self._stop()
+            raise
+        finally:
+            for seat in self._seats:
+                seat.close()
+        return list(self.cells.values())
+
+    def _begin(self) -> None:
+        for index, seat in enumerate(self._seats):
+            if index in self._running or not (chosen := self._next()):
+                continue
+            row, alone = chosen
+            attempt = len(self.cells[row].attempts) + 1
+            again = f", attempt {attempt}" if attempt > 1 else ""
+            self.say(f"{row.name}: begun{again}")
+            limit = self.scenarios[row.drill].generator.gap_ms_max.of(self.options.tier)
+            self._running[index] = _Running(row, alone, GeneratorWatch(limit), self.clock())
+            for one in self._running.values():
+                one.beside = one.beside or len(self._running) > 1
+            seat.give(self._order(row, shortened=bool(row.defect) and attempt == 1))
+
+    def _order(self, row: Row, *, shortened: bool) -> Order:
+        defects = (row.defect,) if row.defect else ()
+        options = replace(self.options, defects=defects, command=command_of(row, self.options))
+        return Order(row.drill, options, defect=row.defect, claims=row.claims, shortened=shortened)
+
+    def _next(self) -> tuple[Row, bool] | None:
+        """The row to begin now, if any may be: what was blank runs alone, and last of all."""
+        if any(one.alone or one.watch.over for one in self._running.values()):
+            return None
+        if self._running and (self._crowded >= CROWDED_MAX or not self._waiting):
+            return None
+        if self._waiting:
+            return self._waiting.popleft()
+        return (self._again.popleft(), True) if self._again and not self._running else None
+
+    def _listen(self) -> None:
+        for index, one in list(self._running.items()):
+            seat = self._seats[index]
+            if seat.folder:
+                one.watch.look(seat.folder / "journal.jsonl")
+            if self.clock() - one.began > RUN_S_MAX:
+                seat.interrupt()
+            if done := seat.heard(LISTEN_S / len(self._running)):
+                del self._running[index]
+                self._note(one, done)
+
+    def _note(self, one: _Running, done: Done) -> None:
+        attempt = self._attempt(one, done)
+        cell = self.cells[one.row]
+        self.cells[one.row] = cell = replace(cell, attempts=(*cell.attempts, attempt))
+        again = attempt.bite in BLANK and len(cell.attempts) < ATTEMPTS_MAX
+        if attempt.bite in BLANK and one.beside:
+            self._crowded += 1
+            if self._crowded == CROWDED_MAX:
+                self.say("two at once leave too little of this machine: from now on one at a time")
+        if again:
+            self._again.append(one.row)
+        self.say(f"{one.row.name}: {_words(attempt)}" + ("; tried again later, alone" if again else ""))
+        self.on_cell()
+
+    def _attempt(self, one: _Running, done: Done) -> Attempt:
+        took_s = self.clock() - one.began
+        run = "/".join(done.folder.parts[-2:]) if done.folder else ""
+        verdict = read_verdict(done.folder) if done.folder and not done.problem else None
+        if verdict is None:
+            return Attempt(Bite.NOT_RUN, run, done.problem or "it has no verdict", took_s, one.beside)
+        stopped = stopped_after(done.folder) if done.folder else ""
+        return attempt_of(one.row, verdict, run=run, took_s=took_s, beside=one.beside, stopped_after=stopped)
+
+    def _stop(self) -> None:
+        """Interrupt what runs, and wait until it has mended and removed what was its own."""
+        for seat in self._seats:
+            seat.interrupt()
+
+
+def _words(attempt: Attempt) -> str:
+    words = str(attempt.bite)
+    words += f" by {', '.join(attempt.caught_by)}" if attempt.caught_by else ""
+    words += f"; also broken: {', '.join(attempt.side_effects)}" if attempt.side_effects else ""
+    words += f"; {attempt.reason}" if attempt.reason else ""
+    early = f", stopped after {attempt.stopped_after}" if attempt.stopped_after else ""
+    return f"{words} ({attempt.took_s:.0f} s{early})"
+
+
+def stopped_after(folder: Path) -> str:
+    """The window after which a run was stopped early; empty where it was not."""
+    from drills.record import read_events
+
+    return next((str(event["after"]) for event in read_events(folder / "journal.jsonl")
+                 if event.name == "run.stopped_early"), "")  # fmt: skip
+
+
+def command_of(row: Row, options: Options) -> str:
+    """The command line that makes the whole run of a row again."""
+    words = f"drills run {row.drill} --pace {options.pace} --stage {options.stage} --seed {options.seed}"
+    return words + (f" --defect {row.defect}" if row.defect else "")

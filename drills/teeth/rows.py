@@ -1,0 +1,76 @@
+"""The rows of the teeth matrix: every drill against every defect that it claims to catch, and against the sound system.
+
+Pure: what the scenarios' ``teeth:`` say, in their order, and nothing else.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from drills.objectives import CLAIMS, DoubtKind
+from drills.scenario.models import WINDOWS, Scenario
+
+# Doubts that a busy machine gives rise to: what none of them can touch may be judged on one.
+OF_A_BUSY_MACHINE = frozenset({DoubtKind.GENERATOR, DoubtKind.OWN_LOSS, DoubtKind.STARVED, DoubtKind.CLOCK})
+
+
+@dataclass(frozen=True)
+class Row:
+    """One drill on the reference with one defect, which each of the claims must say is broken; or on a sound one."""
+
+    drill: str
+    defect: str = ""  # none: the sound system, where everything must hold
+    claims: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The row in two words."""
+        return f"{self.drill} × {self.defect or 'sound'}"
+
+    @property
+    def sturdy(self) -> bool:
+        """Whether a busy machine cannot make what names the defect doubtful."""
+        claims = [CLAIMS.get(name) for name in self.claims]
+        return bool(claims) and all(claim is not None and not claim.doubts & OF_A_BUSY_MACHINE for claim in claims)
+
+
+def rows_of(scenarios: Iterable[Scenario]) -> tuple[Row, ...]:
+    """All rows: each drill on the sound system first, then against its defects in the order of its ``teeth``."""
+    return tuple(
+        row
+        for scenario in scenarios
+        for row in (
+            Row(scenario.name),
+            *(Row(scenario.name, defect, claims) for defect, claims in scenario.teeth.items()),
+        )
+    )
+
+
+def sampled(rows: Sequence[Row], count: int, seed: int) -> tuple[Row, ...]:
+    """So many of the rows, the same for the same seed: drill after drill gives one, until there are enough.
+
+    With as many as there are drills, or more, each drill has one at least. The order is that of ``rows``.
+    """
+    chance = random.Random(seed)
+    hands = [[row for row in rows if row.drill == drill] for drill in dict.fromkeys(row.drill for row in rows)]
+    for hand in hands:
+        chance.shuffle(hand)
+    chance.shuffle(hands)
+    dealt = [row for turn in zip_longest(*hands) for row in turn if row is not None]
+    chosen = set(dealt[:count])
+    return tuple(row for row in rows if row in chosen)
+
+
+def windows_due(scenario: Scenario, row: Row) -> tuple[str, ...]:
+    """The windows in which what names the defect is judged, up to the last of them; all of them for the sound system.
+
+    What is not among the objectives (an invariant) looks at the whole record: all windows again.
+    """
+    due = {spec.claim: spec.windows for spec in scenario.objectives}
+    if not row.claims or any(claim not in due for claim in row.claims):
+        return WINDOWS
+    last = max(WINDOWS.index(window) for claim in row.claims for window in due[claim])
+    return WINDOWS[: last + 1]
