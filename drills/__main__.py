@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("run", help="run drills and judge them")
     one.add_argument("names", nargs="*", metavar="NAME")
     one.add_argument("--suite", choices=SUITES)
+    one.add_argument("--side-by-side", type=int, choices=(1, 2), default=1, help="how many drills at once, after calm")
     add_run_options(one)
     one = commands.add_parser("teeth", help="run drills against the defects that they claim to catch")
     one.add_argument("names", nargs="*", metavar="NAME")

@@ -1,9 +1,9 @@
 """Drills in processes of their own, so that two can run at once: each with its own signals, threads and interpreter.
 
-A *seat* is a process that is given one order after another, a line of JSON each, and answers with lines of JSON: what it
-says, in which folder the record is, and at last what became of it. It has a session of its own: a terminal's Ctrl-C reaches
-the runner alone, which then interrupts its seats and waits until they have mended and removed everything. A seat whose
-runner is gone, even by SIGKILL, reads the end of its orders and interrupts itself.
+A *seat* is a process that is given one order after another, a line of JSON each, and answers with lines of JSON: what
+it says, in which folder the record is, and at last what became of it. It has a session of its own: a terminal's Ctrl-C
+reaches the runner alone, which then interrupts its seats and waits until they have mended and removed everything. A
+seat whose runner is gone, even by SIGKILL, reads the end of its orders and interrupts itself.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 from drills.errors import DrillError, Exit
 from drills.options import Options
 from drills.stage.children import REPOSITORY
+from drills.weighing import Outcome
 
 Say = Callable[[str], None]
 INTERRUPTED_S = 90.0  # what mending and lowering may take after a signal (STOP_GRACE_S of each service, and a sweep)
@@ -59,8 +60,9 @@ class Done:
 
     folder: Path | None = None
     problem: str = ""
-    code: Exit = Exit.HELD  # of the problem
-    interrupted: bool = False
+    code: Exit = Exit.HELD  # of the verdict, or of the problem
+    verdict: Outcome | None = None
+    lines: tuple[str, ...] = ()  # the verdict in words, for a terminal
 
 
 @dataclass
@@ -76,6 +78,7 @@ class Seat:
     def give(self, order: Order) -> None:
         """Let it begin; the process is started with the first order."""
         self.folder = None
+        self._interrupted = False
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "drills.apart"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -110,9 +113,10 @@ class Seat:
             code = self._process.wait(5.0) if self._process else None
             self._process = None
             self._heard = queue.Queue()
-            return Done(self.folder, f"its process ended with {code}", Exit.CANNOT_RUN, self._interrupted)
-        elif "problem" in said:
-            return Done(self.folder, said["problem"], Exit(said["code"]), said["interrupted"])
+            return Done(self.folder, f"its process ended with {code}", Exit.CANNOT_RUN)
+        elif "code" in said:
+            verdict = Outcome(said["verdict"]) if said["verdict"] else None
+            return Done(self.folder, said["problem"], Exit(said["code"]), verdict, tuple(said["lines"]))
         return None
 
     def interrupt(self) -> None:
@@ -172,12 +176,14 @@ def _read_orders(orders: queue.Queue[str], busy: threading.Event) -> None:
 
 def _obeyed(order: Order, tell: Callable[..., None]) -> dict[str, Any]:
     """One order from its folder to its verdict, and what to answer."""
-    from drills.judging import judge_folder
+    from drills.judging import judge_folder, note_control
+    from drills.report.terminal import verdict_lines
     from drills.run import run_drill, run_folder
     from drills.signals import Signals
     from drills.wavry.errors import WireError
 
     signals = Signals()
+    answer: dict[str, Any] = {"problem": "", "code": int(Exit.HELD), "verdict": "", "lines": []}
 
     def say(text: str) -> None:
         tell(say=text)
@@ -191,14 +197,13 @@ def _obeyed(order: Order, tell: Callable[..., None]) -> dict[str, Any]:
                 scenario, catalogue.compose, catalogue.tiers, order.options, say, signals, folder=folder,
                 pursuit=_pursuit(order, scenario, catalogue.tiers),
             )  # fmt: skip
-            if order.control:
-                _note_control(folder, order.control)
-            judge_folder(folder)
+            note_control(folder, order.control)
+            verdict = judge_folder(folder)
     except DrillError as error:
-        return {"problem": str(error), "code": int(error.exit_code), "interrupted": bool(signals.interrupted)}
+        return answer | {"problem": str(error), "code": int(error.exit_code)}
     except (WireError, OSError) as error:
-        return {"problem": str(error), "code": int(Exit.CANNOT_RUN), "interrupted": bool(signals.interrupted)}
-    return {"problem": "", "code": int(Exit.HELD), "interrupted": bool(signals.interrupted)}
+        return answer | {"problem": str(error), "code": int(Exit.CANNOT_RUN)}
+    return answer | {"code": int(verdict.exit_code), "verdict": str(verdict.verdict), "lines": verdict_lines(verdict)}
 
 
 def _scenario(order: Order) -> tuple[Any, Any]:
@@ -216,15 +221,6 @@ def _pursuit(order: Order, scenario: Any, tiers: Any) -> Any:
     from drills.teeth.rows import Row
 
     return DefectSeen(Row(order.drill, order.defect, order.claims), scenario, tiers)
-
-
-def _note_control(folder: Path, verdict: str) -> None:
-    """Where calm is not held, nothing else of the suite may be (design §6): the record says so, judging reads it."""
-    from drills.record import Journal
-
-    journal = Journal(folder / "journal.jsonl")
-    journal.write("control.not_held", verdict=verdict)
-    journal.close()
 
 
 if __name__ == "__main__":

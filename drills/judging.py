@@ -8,10 +8,10 @@ from typing import Any
 
 from drills.catalogue import Catalogue
 from drills.errors import BadInput
-from drills.record import Record
+from drills.record import Journal, Record
 from drills.report.series import write_series
 from drills.scenario.parse import load_scenario
-from drills.verdict import Verdict, judge, write_verdict
+from drills.verdict import Outcome, Verdict, judge, write_verdict
 
 
 def judge_folder(folder: Path) -> Verdict:
@@ -32,6 +32,17 @@ def judge_folder(folder: Path) -> Verdict:
     write_verdict(folder, verdict)
     write_series(record, folder)
     return verdict
+
+
+def note_control(folder: Path, verdict: str) -> None:
+    """Where calm is not held, nothing else of the suite may be (design §6): the record says so, judging reads it.
+
+    ``verdict`` is calm's own, or that it was not run; empty where there is nothing to note.
+    """
+    if verdict and verdict != Outcome.HELD:
+        journal = Journal(folder / "journal.jsonl")
+        journal.write("control.not_held", verdict=verdict)
+        journal.close()
 
 
 def _drill(record: Record) -> str:

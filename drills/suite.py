@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import replace
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from drills.apart import Done
 from drills.catalogue import CONTROL, Catalogue
-from drills.errors import BadInput, CannotRun, Exit, combined
+from drills.errors import BadInput, CannotRun, Exit, Interrupted, combined
 from drills.faults.table import FAULTS
-from drills.judging import judge_folder
+from drills.judging import judge_folder, note_control
 from drills.options import Options
-from drills.record import Journal
 from drills.recovery import recover_all, words_of
 from drills.reference.defects import REGISTRY
 from drills.report.month import write_month
 from drills.report.terminal import table_of, verdict_lines
 from drills.run import run_drill
 from drills.scenario.models import Scenario
+from drills.side_by_side import SideBySide, in_pairs
 from drills.signals import Signals
+from drills.stage.base import REAL_HEARTBEAT_S
 from drills.stage.choice import chosen
 from drills.standing import standing_stage
 from drills.story import faults_of
-from drills.verdict import Outcome, Verdict
+from drills.verdict import Outcome
 from drills.wavry.errors import WireError
 
 Say = Callable[[str], None]
@@ -70,57 +73,90 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
     say(f"stage: {options.stage} ({options.stage_why})")
     for row in recover_all(options.out):
         say(words_of(row))
-    rows: list[tuple[str, Verdict | None, str]] = []
+    ran = Suite(catalogue, options, say, {one.name: Row(one.name) for one in scenarios})
     signals = Signals()
-    with signals.caught():
-        for scenario in scenarios:
-            rows.append(_one(scenario, catalogue, options, say, signals, rows))
-            if signals.interrupted:
-                break
-    not_run = [scenario.name for scenario in scenarios[len(rows) :]]
+    with signals.caught(), contextlib.suppress(Interrupted):
+        ran.run(scenarios, signals, at_once=arguments.side_by_side)
+    rows = [row for row in ran.rows.values() if row.words]
+    not_run = [row.name for row in ran.rows.values() if not row.words]
     month = _month_of(rows)
     report = write_month(options.out, month) if month else None
     print()
-    print("\n".join(table_of([(name, verdict, words) for name, verdict, words in rows], not_run)))
+    print("\n".join(table_of([(row.name, row.verdict, row.words) for row in rows], not_run)))
     if report:
         print(f"report: {report}")
-    unjudged = Exit.INCONCLUSIVE if signals.interrupted else Exit.CANNOT_RUN
-    return combined([verdict.exit_code if verdict else unjudged for _, verdict, _ in rows])
+    return combined([Exit.INCONCLUSIVE if signals.interrupted and not row.verdict else row.code for row in rows])
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one drill of a suite; without words it was not begun."""
+
+    name: str
+    verdict: Outcome | None = None
+    words: str = ""  # the folder of its record, or why it has no verdict
+    code: Exit = Exit.CANNOT_RUN
+
+
+@dataclass
+class Suite:
+    """The drills of one command, the control run first."""
+
+    catalogue: Catalogue
+    options: Options
+    say: Say
+    rows: dict[str, Row]
+    control: str = ""  # what calm came to where it was not held, for the record of every other
+
+    def run(self, scenarios: Sequence[Scenario], signals: Signals, *, at_once: int) -> None:
+        """All of them; an interrupt keeps the rest from being begun. Raises Interrupted where two were running."""
+        here = [one for one in scenarios if at_once == 1 or one.name == CONTROL]
+        for scenario in here:
+            self._note(_one(scenario, self.catalogue, self.options, self.say, signals, self.control))
+            if signals.interrupted:
+                return
+        rest = [one for one in scenarios if one not in here]
+        if rest:
+            pairs = in_pairs(rest, REAL_HEARTBEAT_S / self.options.divisor)
+            SideBySide(self.options, self.control, self.say, self._done).run(pairs)
+
+    def _note(self, row: Row) -> None:
+        self.rows[row.name] = row
+        if row.name == CONTROL and row.verdict is not Outcome.HELD:
+            self.control = str(row.verdict) if row.verdict else "not run"
+
+    def _done(self, scenario: Scenario, done: Done) -> None:
+        """A drill that ran in a process of its own: its lines together, and its row."""
+        for line in done.lines:
+            self.say(line)
+        if done.problem:
+            self.say(f"{scenario.name}: could not be run: {done.problem}")
+        self._note(Row(scenario.name, done.verdict, done.problem or str(done.folder), done.code))
 
 
 def _one(
-    scenario: Scenario, catalogue: Catalogue, options: Options, say: Say, signals: Signals,
-    before: list[tuple[str, Verdict | None, str]],
-) -> tuple[str, Verdict | None, str]:  # fmt: skip
+    scenario: Scenario, catalogue: Catalogue, options: Options, say: Say, signals: Signals, control: str
+) -> Row:  # fmt: skip
     """Run and judge one drill; a drill that could not be run is a row too, and the others still run."""
     try:
         folder = run_drill(scenario, catalogue.compose, catalogue.tiers, options, say, signals)
     except (CannotRun, WireError, OSError) as error:
         say(f"{scenario.name}: could not be run: {error}")
-        return scenario.name, None, str(error)
-    if before and before[0][0] == CONTROL:
-        _note_control(folder, before[0][1])
+        return Row(scenario.name, None, str(error))
+    note_control(folder, control)
     say(f"{scenario.name}: judging")
     try:
         verdict = judge_folder(folder)
     except BadInput as error:  # stopped before there was anything to judge
-        return scenario.name, None, str(error)
+        return Row(scenario.name, None, str(error))
     for line in verdict_lines(verdict):
         say(line)
-    return scenario.name, verdict, str(folder)
+    return Row(scenario.name, verdict.verdict, str(folder), verdict.exit_code)
 
 
-def _note_control(folder: Path, control: Verdict | None) -> None:
-    """Where calm is not held, nothing else of the suite may be (design §6): the record says so, judging reads it."""
-    if control is None or control.verdict is not Outcome.HELD:
-        journal = Journal(folder / "journal.jsonl")
-        journal.write("control.not_held", verdict=str(control.verdict) if control else "not run")
-        journal.close()
-
-
-def _month_of(rows: list[tuple[str, Verdict | None, str]]) -> str:
+def _month_of(rows: list[Row]) -> str:
     """The month whose report these runs belong in: that of the first run."""
-    folders = [Path(words) for _, verdict, words in rows if verdict is not None]
+    folders = [Path(row.words) for row in rows if row.verdict is not None]
     return folders[0].parent.parent.name if folders else ""
 
 

@@ -126,8 +126,9 @@ class Teeth:
         what = f"a sample of {len(file.rows)} rows" if file.sample else f"{len(file.rows)} rows"
         early = sum(bool(row.stopped_after) for row in file.rows)
         words = f"{what} on {file.stage} at {file.pace} pace in {file.took_s / 60:.1f} minutes, {file.started_at}"
-        words += f"; {early} runs were stopped as soon as everything that names the defect had been judged broken, or " \
-                 "nothing that names it was due any more" if early else ""  # fmt: skip
+        if early:
+            words += f"; {early} runs were stopped as soon as everything that names the defect had been judged broken, " \
+                     "or nothing that names it was due any more"  # fmt: skip
         return words + ("" if file.finished else "; the matrix is not finished")
 
 
@@ -154,7 +155,7 @@ def teeth_section(teeth: Teeth | None, problem: str) -> str:
     if teeth is None:
         return f"## Teeth\n\n{text(problem)}" if problem else ""
     parts = [
-        "## Teeth", f"**{text(teeth.file.answer.capitalize())}.** {text(teeth.told().capitalize())}.",
+        "## Teeth", f"**{text(teeth.file.answer)}.** Run as {text(teeth.told())}.",
         code_block(teeth.file.command),
         table(("defect", *teeth.drills), ((*_line(teeth, defect),) for defect in teeth.defects)),
     ]  # fmt: skip

@@ -33,11 +33,11 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     return lines
 
 
-def table_of(rows: list[tuple[str, Verdict | None, str]], not_run: list[str]) -> list[str]:
-    """The table of verdicts at the end of a run; (drill, verdict or None, folder or why it could not be run)."""
+def table_of(rows: list[tuple[str, Outcome | None, str]], not_run: list[str]) -> list[str]:
+    """The table of verdicts at the end of a run; (drill, outcome or None, folder or why it could not be run)."""
     width = max((len(name) for name, _, _ in rows), default=5)
     lines = [f"{'drill':<{width}}  {'verdict':<14} evidence"]
     for name, verdict, words in rows:
-        lines.append(f"{name:<{width}}  {MARKS[verdict.verdict] if verdict else 'could not run':<14} {words}")
+        lines.append(f"{name:<{width}}  {MARKS[verdict] if verdict else 'could not run':<14} {words}")
     lines += [f"{name:<{width}}  {'not run':<14} the command was interrupted" for name in not_run]
     return lines

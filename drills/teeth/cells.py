@@ -1,7 +1,7 @@
 """What became of a row: caught, missed, held, a false alarm, or nothing that can be known. Pure, from verdict.json.
 
-A defect counts as caught only when everything that names it says broken. What it breaks besides is a side effect: shown,
-and worth nothing.
+A defect counts as caught only when everything that names it says broken. What it breaks besides is a side effect:
+shown, and worth nothing.
 """
 
 from __future__ import annotations

@@ -49,17 +49,18 @@ class DefectSeen:
         if not all(set(due.get(claim, ())) & set(before) for claim in self.row.claims):
             return ""
         scene.load.visits(0.0)
+        until_ns = scene.now_ns()
         scene.load.flush()
         _await_written(scene)
-        broken = self.broken_in(Record.read(scene.folder))
+        broken = self.broken_in(Record.read(scene.folder), until_ns)
         return f"{', '.join(self.row.claims)} broken already" if set(self.row.claims) <= broken else ""
 
-    def broken_in(self, record: Record) -> set[str]:
-        """Which of the objectives that name the defect are broken, as if the run had ended here."""
+    def broken_in(self, record: Record, until_ns: int) -> set[str]:
+        """Which of the objectives that name the defect are broken, as if the run had ended at a moment."""
         named = tuple(spec for spec in self.scenario.objectives if spec.claim in self.row.claims)
         if not named:
             return set()
-        verdict = judge(ended_here(record), replace(self.scenario, objectives=named), self.tiers)
+        verdict = judge(ended_here(record, until_ns), replace(self.scenario, objectives=named), self.tiers)
         return {one.objective for one in verdict.judgements if one.verdict is Outcome.BROKEN}
 
 
@@ -71,15 +72,18 @@ def _await_written(scene: Scene) -> None:
         scene.pause(WRITTEN_EVERY_S)
 
 
-def ended_here(record: Record) -> Record:
-    """A record that is still being written, with the end that it would have if it ended now."""
+def ended_here(record: Record, until_ns: int) -> Record:
+    """A record that is still being written, with the end that it would have, had it ended at a moment.
+
+    Sessions that have ended since are taken for living ones: what they sent last is not on disk yet.
+    """
     ns, at = record.events[-1].ns, record.events[-1].at
     workers = sorted({event["worker"] for event in record.named("generator.second")})
-    counts = [len(record.packets) if index == 0 else 0 for index in range(len(workers))]
     ends = [
-        Event("generator.finished", ns, at, {"worker": worker, "rows": rows})
-        for worker, rows in zip(workers, counts, strict=True)
+        Event("generator.finished", ns, at, {"worker": worker, "rows": 0 if index else len(record.packets)})
+        for index, worker in enumerate(workers)
     ]
-    ended = Record(record.folder, (*record.events, *ends, Event("run.ended", ns, at, {})), record.provenance)
+    before = [event for event in record.events if event.name != "session.ended" or event["stopped_ns"] < until_ns]
+    ended = Record(record.folder, (*before, *ends, Event("run.ended", ns, at, {})), record.provenance)
     ended.__dict__["packets"] = record.packets
     return ended

@@ -39,7 +39,7 @@ def wavry_hasher() -> PasswordHasher:
 
 
 def paced_hasher(divisor: float) -> PasswordHasher:
-    """Wavry's own at real pace; at a faster one (``divisor`` above 1) a hash of as much less work, memory times passes."""
+    """Wavry's own at real pace; at a faster one (``divisor`` above 1) memory times passes is as much less."""
     if divisor <= 1:
         return wavry_hasher()
     memory_kib = max(MEMORY_KIB_MIN, round(PASSES * MEMORY_KIB / divisor))
