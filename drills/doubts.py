@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from drills.measures import generator
+from drills.measures.media import lost_at_ends
 from drills.objectives import CLAIMS, DoubtKind, Shape
 from drills.record import Event, Record, Span
 from drills.scenario.models import Action, Injection, Scenario, Step
@@ -182,6 +183,7 @@ def _starved(record: Record, window: str, span: Span) -> list[Doubt]:
             claims = frozenset(CLAIMS) if name in relays or not relays else frozenset(CLAIMS) - PACKET_CLAIMS
             words = f"the machine kept {name} waiting for a CPU for {words}"
             drops = sum(event.get("socket_drops", {}).get(name, 0) for event in seconds)
+            drops += lost_at_ends(record, span) if name in relays or not relays else 0
             found.append(Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, claims, most_ms=_longest_wait_ms(waits),
                                most_failures=drops))  # fmt: skip
     return found

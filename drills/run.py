@@ -43,8 +43,8 @@ WARM_S = 0.5  # everybody is there; let the first sends spread before calm begin
 class Pursuit(Protocol):
     """What a run is after, where it is not after the whole drill: when it may stop (drills/teeth/pursuit.py)."""
 
-    def length_s(self, window: str, length_s: float) -> float:
-        """How long a window is to last that would last so long in the whole drill."""
+    def pause(self, scene: Scene, window: str, length_s: float) -> None:
+        """Let a window go by that would last so long in the whole drill."""
 
     def over(self, scene: Scene, window: str) -> str:
         """Why the windows after this one add nothing; empty where they do."""
@@ -135,7 +135,6 @@ def _rehearse(
         scene = Scene(stage, load, settings, journal, folder, stage.heartbeat_s, signals, follower)
         _let_flow(scene, say, scenario.name)
         _windows(scene, scenario, tiers, options, say, pursuit)
-        load.visits(0.0)
         load.finish()
         say(f"{scenario.name}: lowering the stage")
 
@@ -186,33 +185,28 @@ def _windows(
 ) -> None:  # fmt: skip
     factor = tiers.evidence[options.tier]
     for window in WINDOWS:
+        told = window == "fault"
         length_s = window_length_s(scenario, window, scene.heartbeat_s, factor)
-        if pursuit and window != "fault":
-            length_s = pursuit.length_s(window, length_s)
         per_s = visits_per_s(scenario, window, scene.heartbeat_s, factor)
-        _window(scene, scenario, window, length_s, per_s, say)
+        longer = " or longer" if told else ""
+        say(f"{scenario.name}: {window}, {length_s:.0f} s{longer}, {per_s:.1f} visits a second")
+        scene.load.visits(per_s)
+        scene.journal.write("window.opened", window=window)
+        try:
+            if told:
+                story.told(scene, scenario, say)
+            elif pursuit:
+                pursuit.pause(scene, window, length_s)
+            else:
+                scene.pause(length_s)
+        finally:
+            scene.journal.write("window.closed", window=window)
+        scene.load.check_alive()
         if pursuit and (reason := pursuit.over(scene, window)):
             scene.journal.write("run.stopped_early", after=window, reason=reason)
             say(f"{scenario.name}: stopped after {window}: {reason}")
-            return
-
-
-def _window(
-    scene: Scene, scenario: Scenario, window: str, length_s: float, per_s: float, say: Callable[[str], None]
-) -> None:  # fmt: skip
-    told = window == "fault"
-    longer = " or longer" if told else ""
-    say(f"{scenario.name}: {window}, {length_s:.0f} s{longer}, {per_s:.1f} visits a second")
-    scene.load.visits(per_s)
-    scene.journal.write("window.opened", window=window)
-    try:
-        if told:
-            story.told(scene, scenario, say)
-        else:
-            scene.pause(length_s)
-    finally:
-        scene.journal.write("window.closed", window=window)
-    scene.load.check_alive()
+            break
+    scene.load.visits(0.0)
 
 
 def _clear_undo(folder: Path) -> None:

@@ -94,7 +94,7 @@ def _broken_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt)
         most = doubt.most_ms / claim.about_time_ms if doubt.kind in (DoubtKind.GENERATOR, DoubtKind.STARVED) else 0.0
         forgiven = doubt.most_failures if doubt.kind is DoubtKind.OWN_LOSS else 0.0
         return (most > 0 or forgiven > 0) and _too_many_past(claim, evidence, limit + most, forgiven)
-    lost = claim.name == "packets_lost_ratio" and doubt.kind is DoubtKind.STARVED  # only by its socket running over
+    lost = claim.name == "packets_lost_ratio" and doubt.kind is DoubtKind.STARVED  # its socket ran over, or it was late
     if claim.shape is Shape.RATIO_MAX and (doubt.kind is DoubtKind.OWN_LOSS or lost):
         return interval_99(max(0, (evidence.hits or 0) - _whole(doubt.most_failures)), evidence.samples)[0] > limit
     if claim.shape in (Shape.RATIO_MAX, Shape.RATIO_MIN) and doubt.kind in (DoubtKind.GENERATOR, DoubtKind.STARVED):

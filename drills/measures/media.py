@@ -15,6 +15,9 @@ from drills.objectives import Claim
 from drills.record import Record, Span
 
 
+ENDING_NS = 1_000_000_000  # after a second on its way a packet is lost whoever listens
+
+
 def _due_in(packets: Packets, span: Span) -> Packets:
     return packets.where((packets.intended_ns >= span.from_ns) & (packets.intended_ns < span.to_ns))
 
@@ -26,6 +29,27 @@ def losses(record: Record, span: Span, claim: Claim) -> Evidence:
     lost = int((sent.received_ns == 0).sum())
     inputs_lost = int(((sent.received_ns == 0) & (sent.direction == INPUT)).sum())
     return ratio(lost, len(sent), f"{inputs_lost} inputs and {lost - inputs_lost} frames lost of {len(sent)} packets")
+
+
+def lost_at_ends(record: Record, span: Span) -> int:
+    """Of the losses, those that a late relay alone explains: sent when the other end was about to close its socket.
+
+    An end that stops listens on for a moment (LINGER_S in drills/load/session.py); what a relay that has to wait for a
+    CPU forwards after that finds nobody.
+    """
+    import numpy
+
+    sent = _due_in(record.packets, span)
+    lost = sent.where((sent.sent_ns > 0) & (sent.received_ns == 0))
+    closed = {event["session"]: event["ended_ns"] for event in record.named("session.setup") if not event["ok"]}
+    for event in record.named("session.ended"):
+        closed.setdefault(event["session"], event["stopped_ns"])
+    if not len(lost) or not closed:
+        return 0
+    known = numpy.array(sorted(closed.items()), dtype=numpy.int64)
+    at = numpy.minimum(numpy.searchsorted(known[:, 0], lost.session), len(known) - 1)
+    mine = known[at, 0] == lost.session
+    return int((mine & (lost.sent_ns > known[at, 1] - ENDING_NS)).sum())
 
 
 def silences_by_session(record: Record, span: Span) -> dict[int, float]:

@@ -11,16 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drills.scenario.models import WINDOWS
+
+NAMES = (b'"generator.second"', b'"window.', b'"run.stopped_early"', b'"run.ended"')
+
 
 @dataclass
 class GeneratorWatch:
-    """The longest time for which one run's load generator stood still in its windows, in ms."""
+    """The longest time for which one run's load generator stood still in its windows, in ms, and whether it is done."""
 
     limit_ms: float
     _offset: int = 0
     _unfinished: bytes = b""
     _open: bool = False
     longest_ms: float = 0.0
+    done: bool = False  # nothing more is measured: the run only ends, is lowered and judged
 
     @property
     def over(self) -> bool:
@@ -38,7 +43,7 @@ class GeneratorWatch:
         self._offset += len(added)
         *whole, self._unfinished = (self._unfinished + added).split(b"\n")
         for line in whole:
-            if b'"generator.second"' in line or b'"window.' in line:
+            if any(name in line for name in NAMES):
                 self._note(json.loads(line))
 
     def _note(self, event: dict[str, Any]) -> None:
@@ -47,5 +52,8 @@ class GeneratorWatch:
                 self._open = True
             case "window.closed":
                 self._open = False
+                self.done = self.done or event["window"] == WINDOWS[-1]
+            case "run.stopped_early" | "run.ended":
+                self.done = True
             case "generator.second" if self._open:
                 self.longest_ms = max(self.longest_ms, float(event["gap_ms"]))

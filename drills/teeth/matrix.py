@@ -93,8 +93,9 @@ class Matrix:
             self.say(f"{row.name}: begun{again}")
             limit = self.scenarios[row.drill].generator.gap_ms_max.of(self.options.tier)
             self._running[index] = _Running(row, alone, GeneratorWatch(limit), self.clock())
-            for one in self._running.values():
-                one.beside = one.beside or len(self._running) > 1
+            measured = [one for one in self._running.values() if not one.watch.done]
+            for one in measured:
+                one.beside = one.beside or len(measured) > 1
             seat.give(self._order(row, shortened=bool(row.defect) and attempt == 1))
 
     def _order(self, row: Row, *, shortened: bool) -> Order:
@@ -103,13 +104,22 @@ class Matrix:
         return Order(row.drill, options, defect=row.defect, claims=row.claims, shortened=shortened)
 
     def _next(self) -> tuple[Row, bool] | None:
-        """The row to begin now, if any may be: what was blank runs alone, and last of all."""
-        if any(one.alone or one.watch.over for one in self._running.values()):
+        """The row to begin now, if any may be.
+
+        Beside a run whose windows are over, any: nothing is measured of that one any more. Beside one that is being
+        measured, only where a busy machine can make neither doubtful, and while both generators keep to their limits.
+        What was blank runs alone, and last of all.
+        """
+        measured = [one for one in self._running.values() if not one.watch.done]
+        if any(one.alone for one in measured):
             return None
-        if self._running and (self._crowded >= CROWDED_MAX or not self._waiting):
+        if not measured:
+            return self._waiting.popleft() if self._waiting else self._again_alone()
+        if self._crowded >= CROWDED_MAX or any(one.watch.over or not one.row.sturdy for one in measured):
             return None
-        if self._waiting:
-            return self._waiting.popleft()
+        return self._waiting.popleft() if self._waiting and self._waiting[0][0].sturdy else None
+
+    def _again_alone(self) -> tuple[Row, bool] | None:
         return (self._again.popleft(), True) if self._again and not self._running else None
 
     def _listen(self) -> None:

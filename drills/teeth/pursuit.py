@@ -1,8 +1,8 @@
 """When a run that is after one defect has seen enough: as soon as everything that names the defect is broken.
 
-Only the end of a run is moved. No window in which something that names the defect is due is shortened, no limit and no
-number of samples is touched, and what decides the row is the verdict over the record as it then lies on disk, never
-the look taken here.
+Only the end of a run is moved: no limit and no number of samples is touched, and no window in which something that names
+the defect is due ends before that is broken. What decides the row is the verdict over the record as it then lies on
+disk, never the look taken here.
 """
 
 from __future__ import annotations
@@ -22,33 +22,51 @@ SHARE_OF_OTHERS = 1 / 3
 WRITTEN_LOOKS, WRITTEN_EVERY_S = 40, 0.05
 
 
-@dataclass(frozen=True)
+# Where the least evidence is thousands of packets, they are there long before a window's end: a look in its middle.
+PACKETS_MIN, MIDDLE = 1000, 0.5
+
+
+@dataclass
 class DefectSeen:
     """Stops the run of a row early; see the module's text."""
 
     row: Row
     scenario: Scenario
     tiers: Tiers
+    seen: str = ""  # why the run is over, once a look in the middle of a window has shown it
 
-    def length_s(self, window: str, length_s: float) -> float:
-        """A window in which nothing that names the defect is due is cut to a third."""
-        return length_s if self._due_in(window) else length_s * SHARE_OF_OTHERS
+    def __post_init__(self) -> None:
+        named = [spec for spec in self.scenario.objectives if spec.claim in self.row.claims]
+        self.due = {spec.claim: spec.windows for spec in named}
+        self.objectives = tuple(named)
+        self.packets_only = bool(named) and all(spec.samples_min >= PACKETS_MIN for spec in named)
 
-    def _due_in(self, window: str) -> bool:
-        due = {spec.claim: spec.windows for spec in self.scenario.objectives}
-        return any(window in due.get(claim, WINDOWS) for claim in self.row.claims)
+    def pause(self, scene: Scene, window: str, length_s: float) -> None:
+        """A calm or recovery window: a third of it where nothing named is due, half where that is enough evidence."""
+        if not any(window in self.due.get(claim, WINDOWS) for claim in self.row.claims):
+            scene.pause(length_s * SHARE_OF_OTHERS)
+            return
+        began_ns = scene.now_ns()
+        if self.packets_only:
+            scene.pause(length_s * MIDDLE)
+            self.seen = self._look(scene, window)
+        if not self.seen:
+            scene.pause(max(0.0, length_s - (scene.now_ns() - began_ns) / 1e9))
 
     def over(self, scene: Scene, window: str) -> str:
         """Why the later windows add nothing: nothing named is due in them, or all that is named is broken already."""
-        if window == WINDOWS[-1]:
-            return ""
+        if window == WINDOWS[-1] or self.seen:
+            return self.seen
         if window == windows_due(self.scenario, self.row)[-1]:
             return "nothing that names the defect is due in a later window"
-        due = {spec.claim: spec.windows for spec in self.scenario.objectives}
-        before = WINDOWS[: WINDOWS.index(window) + 1]
-        if not all(set(due.get(claim, ())) & set(before) for claim in self.row.claims):
-            return ""
         scene.load.visits(0.0)
+        return self._look(scene, window)
+
+    def _look(self, scene: Scene, window: str) -> str:
+        """Whether everything named is broken by now, in words; empty where it is not, or cannot be yet."""
+        until = WINDOWS[: WINDOWS.index(window) + 1]
+        if not all(set(self.due.get(claim, ())) & set(until) for claim in self.row.claims):
+            return ""
         until_ns = scene.now_ns()
         scene.load.flush()
         _await_written(scene)
@@ -57,10 +75,7 @@ class DefectSeen:
 
     def broken_in(self, record: Record, until_ns: int) -> set[str]:
         """Which of the objectives that name the defect are broken, as if the run had ended at a moment."""
-        named = tuple(spec for spec in self.scenario.objectives if spec.claim in self.row.claims)
-        if not named:
-            return set()
-        verdict = judge(ended_here(record, until_ns), replace(self.scenario, objectives=named), self.tiers)
+        verdict = judge(ended_at(record, until_ns), replace(self.scenario, objectives=self.objectives), self.tiers)
         return {one.objective for one in verdict.judgements if one.verdict is Outcome.BROKEN}
 
 
@@ -72,18 +87,24 @@ def _await_written(scene: Scene) -> None:
         scene.pause(WRITTEN_EVERY_S)
 
 
-def ended_here(record: Record, until_ns: int) -> Record:
+def ended_at(record: Record, until_ns: int) -> Record:
     """A record that is still being written, with the end that it would have, had it ended at a moment.
 
-    Sessions that have ended since are taken for living ones: what they sent last is not on disk yet.
+    Packets that were due later may not be on disk yet, and count for nothing; sessions that have ended since are taken
+    for living ones.
     """
-    ns, at = record.events[-1].ns, record.events[-1].at
+    at = record.events[-1].at
+    packets = record.packets.where(record.packets.intended_ns < until_ns)
     workers = sorted({event["worker"] for event in record.named("generator.second")})
     ends = [
-        Event("generator.finished", ns, at, {"worker": worker, "rows": 0 if index else len(record.packets)})
+        Event("generator.finished", until_ns, at, {"worker": worker, "rows": 0 if index else len(packets)})
         for index, worker in enumerate(workers)
     ]
+    opened = [event for event in record.events if event.name == "window.opened"]
+    closed = {event["window"] for event in record.named("window.closed")}
+    ends += [Event("window.closed", until_ns, at, {"window": event["window"]}) for event in opened
+             if event["window"] not in closed]  # fmt: skip
     before = [event for event in record.events if event.name != "session.ended" or event["stopped_ns"] < until_ns]
-    ended = Record(record.folder, (*before, *ends, Event("run.ended", ns, at, {})), record.provenance)
-    ended.__dict__["packets"] = record.packets
+    ended = Record(record.folder, (*before, *ends, Event("run.ended", until_ns, at, {})), record.provenance)
+    ended.__dict__["packets"] = packets
     return ended
