@@ -84,20 +84,13 @@ class Seat:
                 [sys.executable, "-m", "drills.apart"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                 start_new_session=True, cwd=REPOSITORY,
             )  # fmt: skip
-            threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+            threading.Thread(target=_listen, args=(self._process, self._heard), daemon=True).start()
         assert self._process.stdin
         try:
             self._process.stdin.write(order.to_json() + "\n")
             self._process.stdin.flush()
         except OSError:
             self._heard.put({"gone": True})
-
-    def _listen(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout
-        for line in process.stdout:
-            with contextlib.suppress(ValueError):
-                self._heard.put(json.loads(line))
-        self._heard.put({"gone": True})
 
     def heard(self, within_s: float) -> Done | None:
         """Listen for a while; returns what became of the order once it is known."""
@@ -110,9 +103,7 @@ class Seat:
         elif "folder" in said:
             self.folder = Path(said["folder"])
         elif "gone" in said:
-            code = self._process.wait(5.0) if self._process else None
-            self._process = None
-            self._heard = queue.Queue()
+            code = self._ended()
             return Done(self.folder, f"its process ended with {code}", Exit.CANNOT_RUN)
         elif "code" in said:
             verdict = Outcome(said["verdict"]) if said["verdict"] else None
@@ -126,18 +117,29 @@ class Seat:
             self._process.send_signal(signal.SIGTERM)
 
     def close(self) -> None:
-        """No more orders; a run under way is interrupted, and what does not end in time is killed."""
-        if self._process is None:
-            return
+        """No more orders; a run under way interrupts itself, and what does not end in time is killed."""
+        if self._process is not None:
+            self._ended()
+
+    def _ended(self) -> int:
+        assert self._process and self._process.stdin
+        process, self._process, self._heard = self._process, None, queue.Queue()
         with contextlib.suppress(OSError):
-            assert self._process.stdin
-            self._process.stdin.close()
+            process.stdin.close()
         try:
-            self._process.wait(INTERRUPTED_S)
+            return process.wait(INTERRUPTED_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+            process.kill()
+            return process.wait()
+
+
+def _listen(process: subprocess.Popen[str], heard: queue.Queue[dict[str, Any]]) -> None:
+    assert process.stdout
+    with process.stdout as lines:
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                heard.put(json.loads(line))
+    heard.put({"gone": True})
 
 
 # -- inside a seat ----------------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 A run is dear while its stage is raised and in calm and recovery, where visits are dense, and cheap in its fault window.
 So the drills go in pairs, those with short stories first, and the second of a pair begins when the fault window of the
-first opens: its raising and its calm lie in that window, and the first one's recovery in its own. The shorter story is the
-first of a pair, so that the two recoveries do not meet either.
+first opens: its raising and its calm lie in that window, and the first one's recovery in its own. The shorter story is
+the first of a pair, so that the two recoveries do not meet either.
 """
 
 from __future__ import annotations

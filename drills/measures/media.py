@@ -14,7 +14,6 @@ from drills.measures.packets import FRAME, INPUT, Packets, in_order, order_of
 from drills.objectives import Claim
 from drills.record import Record, Span
 
-
 ENDING_NS = 1_000_000_000  # after a second on its way a packet is lost whoever listens
 
 

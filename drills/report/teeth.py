@@ -127,8 +127,8 @@ class Teeth:
         early = sum(bool(row.stopped_after) for row in file.rows)
         words = f"{what} on {file.stage} at {file.pace} pace in {file.took_s / 60:.1f} minutes, {file.started_at}"
         if early:
-            words += f"; {early} runs were stopped as soon as everything that names the defect had been judged broken, " \
-                     "or nothing that names it was due any more"  # fmt: skip
+            words += f"; {early} runs were stopped when everything that names the defect was broken, or nothing " \
+                     "that names it was due any more"  # fmt: skip
         return words + ("" if file.finished else "; the matrix is not finished")
 
 

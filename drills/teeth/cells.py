@@ -172,7 +172,7 @@ def answer_of(cells: Iterable[Cell]) -> str:
     defects = sum(bool(cell.row.defect) for cell in every)
     parts = [
         f"{bites[Bite.CAUGHT]} of {defects} defects caught",
-        f"{bites[Bite.HELD]} of {len(every) - defects} sound held",
+        f"{bites[Bite.HELD]} of {len(every) - defects} sound runs held",
     ]
     worse = (Bite.MISSED, Bite.FALSE_ALARM, Bite.INCONCLUSIVE, Bite.NOT_RUN)
     return ", ".join([*parts, *(f"{bites[bite]} {bite}" for bite in worse if bites[bite])])

@@ -85,18 +85,22 @@ class Matrix:
 
     def _begin(self) -> None:
         for index, seat in enumerate(self._seats):
-            if index in self._running or not (chosen := self._next()):
-                continue
-            row, alone = chosen
-            attempt = len(self.cells[row].attempts) + 1
-            again = f", attempt {attempt}" if attempt > 1 else ""
-            self.say(f"{row.name}: begun{again}")
-            limit = self.scenarios[row.drill].generator.gap_ms_max.of(self.options.tier)
-            self._running[index] = _Running(row, alone, GeneratorWatch(limit), self.clock())
-            measured = [one for one in self._running.values() if not one.watch.done]
-            for one in measured:
-                one.beside = one.beside or len(measured) > 1
-            seat.give(self._order(row, shortened=bool(row.defect) and attempt == 1))
+            if index not in self._running:
+                self._begin_on(index, seat)
+
+    def _begin_on(self, index: int, seat: Seat) -> None:
+        chosen = self._next()
+        if not chosen:
+            return
+        row, alone = chosen
+        attempt = len(self.cells[row].attempts) + 1
+        self.say(f"{row.name}: begun" + (f", attempt {attempt}" if attempt > 1 else ""))
+        limit_ms = self.scenarios[row.drill].generator.gap_ms_max.of(self.options.tier)
+        self._running[index] = _Running(row, alone, GeneratorWatch(limit_ms), self.clock())
+        measured = [one for one in self._running.values() if not one.watch.done]
+        for one in measured:
+            one.beside = one.beside or len(measured) > 1
+        seat.give(self._order(row, shortened=bool(row.defect) and attempt == 1))
 
     def _order(self, row: Row, *, shortened: bool) -> Order:
         defects = (row.defect,) if row.defect else ()

@@ -1,8 +1,8 @@
 """When a run that is after one defect has seen enough: as soon as everything that names the defect is broken.
 
-Only the end of a run is moved: no limit and no number of samples is touched, and no window in which something that names
-the defect is due ends before that is broken. What decides the row is the verdict over the record as it then lies on
-disk, never the look taken here.
+Only the end of a run is moved: no limit and no number of samples is touched, and no window in which something that
+names the defect is due ends before that is broken. What decides the row is the verdict over the record as it then lies
+on disk, never the look taken here.
 """
 
 from __future__ import annotations

@@ -1,0 +1,215 @@
+"""How the matrix goes about its rows: what runs beside what, what is tried again, what is not. No drill is started."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drills.apart import Done, Order
+from drills.catalogue import Catalogue
+from drills.errors import Exit, Interrupted
+from drills.options import Options
+from drills.teeth.cells import Bite
+from drills.teeth.matrix import ATTEMPTS_MAX, RUN_S_MAX, Matrix
+from drills.teeth.rows import Row
+
+SCENARIOS = Catalogue().all()
+SOUND = Row("calm")
+LOSES = Row("calm", "relay_drops_one_in_fifty", ("packets_lost_ratio",))
+LATE = Row("calm", "relay_adds_40ms", ("input_to_present_ms_p95",))
+FORGETS = Row("relay_drain", "relay_forgets_drain", ("drain_survives_reregistration",))
+IGNORES = Row("relay_drain", "selection_ignores_drain", ("no_lease_lands_on_a_draining_relay",))
+
+
+class Machine:
+    """All seats of a matrix: what each row comes to, attempt by attempt, and what ran at the same time."""
+
+    def __init__(self, folder: Path, **comes_to: list[str]) -> None:
+        self.folder = folder
+        self.comes_to = {name: list(words) for name, words in comes_to.items()}
+        self.under_way: list[str] = []
+        self.together: list[tuple[str, ...]] = []
+        self.orders: list[Order] = []
+        self.begun = 0
+        self.interrupted: list[str] = []
+        self.looks = 2  # how often a run is listened to before it is over
+        self.lines: dict[str, list[dict[str, Any]]] = {}
+        self.before_looks: Callable[[], None] = lambda: None
+
+    def seat(self, say: Callable[[str], None]) -> FakeSeat:
+        """One more process, as it were."""
+        return FakeSeat(self)
+
+
+class FakeSeat:
+    """Runs nothing; writes a verdict and says that it is done."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.folder: Path | None = None
+        self.name = ""
+        self.left = 0
+        self.closed = False
+
+    def give(self, order: Order) -> None:
+        machine = self.machine
+        machine.orders.append(order)
+        machine.begun += 1
+        self.name = order.defect or "sound"
+        self.folder = machine.folder / order.drill / f"run-{machine.begun}"
+        self.folder.mkdir(parents=True)
+        with (self.folder / "journal.jsonl").open("w") as journal:
+            for number, event in enumerate(machine.lines.get(self.name, [])):
+                journal.write(json.dumps({"at": "", "ns": number, **event}) + "\n")
+        self.left = machine.looks
+        machine.under_way.append(self.name)
+        machine.together.append(tuple(machine.under_way))
+
+    def heard(self, within_s: float) -> Done | None:
+        self.machine.before_looks()
+        self.left -= 1
+        if self.left > 0:
+            return None
+        self.machine.under_way.remove(self.name)
+        words = self.machine.comes_to[self.name].pop(0)
+        if words == "dies":
+            return Done(self.folder, "its process ended with 1", Exit.CANNOT_RUN)
+        assert self.folder
+        claims = self.machine.orders[-1].claims if self.name == "sound" else claims_of(self.name)
+        rows = [{"objective": name, "window": "calm", "verdict": words, "reason": "so it was"}
+                for name in claims or ("packets_lost_ratio",)]  # fmt: skip
+        (self.folder / "verdict.json").write_text(json.dumps({"verdict": words, "judgements": rows}))
+        return Done(self.folder)
+
+    def interrupt(self) -> None:
+        self.machine.interrupted.append(self.name)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def claims_of(defect: str) -> tuple[str, ...]:
+    """What names a defect in these tests."""
+    return next(row.claims for row in (LOSES, LATE, FORGETS, IGNORES) if row.defect == defect)
+
+
+def made(machine: Machine, *rows: Row, clock: Callable[[], float] = lambda: 0.0) -> Matrix:
+    """A matrix of these rows on that machine."""
+    said: list[str] = []
+    matrix = Matrix(rows, SCENARIOS, Options(pace="fast"), said.append, make_seat=machine.seat, clock=clock)  # type: ignore[arg-type]
+    matrix.__dict__["said"] = said
+    return matrix
+
+
+def attempts(matrix: Matrix, row: Row) -> list[Bite]:
+    """What became of each attempt at a row."""
+    return [one.bite for one in matrix.cells[row].attempts]
+
+
+def test_what_is_blank_is_tried_again_alone_in_full_and_last(tmp_path: Path) -> None:
+    """Each attempt stays in the record."""
+    machine = Machine(tmp_path, relay_drops_one_in_fifty=["inconclusive", "dies", "broken"], relay_adds_40ms=["broken"])
+    matrix = made(machine, LOSES, LATE)
+    matrix.run()
+    assert attempts(matrix, LOSES) == [Bite.INCONCLUSIVE, Bite.NOT_RUN, Bite.CAUGHT]
+    assert [order.shortened for order in machine.orders] == [True, True, False, False]
+    assert [order.defect for order in machine.orders][-2:] == [LOSES.defect] * 2
+
+
+def test_what_stays_blank_is_given_up_in_the_end(tmp_path: Path) -> None:
+    """Twice more at most."""
+    machine = Machine(tmp_path, relay_drops_one_in_fifty=["inconclusive"] * 9)
+    matrix = made(machine, LOSES)
+    matrix.run()
+    assert attempts(matrix, LOSES) == [Bite.INCONCLUSIVE] * ATTEMPTS_MAX
+    assert ATTEMPTS_MAX == 3
+
+
+def test_what_was_missed_or_a_false_alarm_is_never_tried_again(tmp_path: Path) -> None:
+    """Else a flaw of ours could be retried away."""
+    machine = Machine(tmp_path, relay_drops_one_in_fifty=["held", "broken"], sound=["broken", "held"])
+    matrix = made(machine, SOUND, LOSES)
+    matrix.run()
+    assert attempts(matrix, SOUND) == [Bite.FALSE_ALARM]
+    assert attempts(matrix, LOSES) == [Bite.MISSED]
+
+
+def test_the_sound_system_is_run_in_full(tmp_path: Path) -> None:
+    """Its first attempt too, and with no defect switched on."""
+    machine = Machine(tmp_path, sound=["held"])
+    made(machine, SOUND).run()
+    assert [(order.shortened, order.options.defects) for order in machine.orders] == [(False, ())]
+
+
+def test_nothing_runs_beside_what_a_busy_machine_makes_doubtful(tmp_path: Path) -> None:
+    """Losses, latencies and the sound system are measured alone."""
+    machine = Machine(tmp_path, sound=["held"], relay_drops_one_in_fifty=["broken"], relay_adds_40ms=["broken"],
+                      relay_forgets_drain=["broken"])  # fmt: skip
+    made(machine, LOSES, LATE, FORGETS, SOUND).run()
+    assert machine.together == [("sound",), (LOSES.defect,), (LATE.defect,), (FORGETS.defect,)]
+
+
+def test_two_run_at_once_where_no_busy_machine_can_make_either_doubtful(tmp_path: Path) -> None:
+    """What a drain did is seen whoever else is busy; the record says that they ran side by side."""
+    machine = Machine(tmp_path, relay_forgets_drain=["broken"], selection_ignores_drain=["broken"])
+    matrix = made(machine, FORGETS, IGNORES)
+    matrix.run()
+    assert machine.together[-1] == (FORGETS.defect, IGNORES.defect)
+    assert all(matrix.cells[row].last.beside for row in (FORGETS, IGNORES))
+
+
+def test_nothing_is_begun_beside_a_generator_that_stands_still(tmp_path: Path) -> None:
+    """Two at once only while lateness stays inside its limit."""
+    machine = Machine(tmp_path, relay_forgets_drain=["broken"], selection_ignores_drain=["broken"])
+    machine.lines[FORGETS.defect] = [
+        {"event": "window.opened", "window": "calm"},
+        {"event": "generator.second", "gap_ms": 36.0},
+    ]
+    matrix = made(machine, FORGETS, IGNORES)
+    first = matrix._seats[0]
+    matrix._begin_on(0, first)
+    matrix._listen()
+    matrix._begin()
+    assert machine.together == [(FORGETS.defect,)]
+
+
+def test_the_next_row_begins_once_nothing_more_is_measured_of_the_last(tmp_path: Path) -> None:
+    """While that one is only lowered and judged."""
+    machine = Machine(tmp_path, relay_drops_one_in_fifty=["broken"], relay_adds_40ms=["broken"])
+    machine.looks = 3
+    machine.lines[LOSES.defect] = [{"event": "run.stopped_early", "after": "calm", "reason": "seen"}]
+    matrix = made(machine, LOSES, LATE)
+    matrix.run()
+    assert machine.together == [(LOSES.defect,), (LOSES.defect, LATE.defect)]
+    assert matrix.cells[LOSES].last.stopped_after == "calm"
+    assert not any(cell.last.beside for cell in matrix.cells.values())
+
+
+def test_an_interrupt_reaches_the_seats_and_goes_on(tmp_path: Path) -> None:
+    """Rows that were known stay known."""
+    machine = Machine(tmp_path, relay_drops_one_in_fifty=["broken"], relay_adds_40ms=["broken"])
+    matrix = made(machine, LOSES, LATE)
+
+    def after_the_first() -> None:
+        if machine.begun == 2:
+            raise Interrupted("SIGINT")
+
+    machine.before_looks = after_the_first
+    with pytest.raises(Interrupted):
+        matrix.run()
+    assert LATE.defect in machine.interrupted
+    assert all(seat.closed for seat in matrix._seats)  # type: ignore[attr-defined]
+    assert (matrix.cells[LOSES].bite, matrix.cells[LATE].bite) == (Bite.CAUGHT, Bite.NOT_RUN)
+
+
+def test_a_run_that_does_not_end_is_interrupted(tmp_path: Path) -> None:
+    """Every wait has a bound."""
+    machine = Machine(tmp_path, relay_drops_one_in_fifty=["dies"] * 3)
+    machine.looks = 3
+    time_s = iter(range(0, 10**9, int(RUN_S_MAX)))
+    made(machine, LOSES, clock=lambda: float(next(time_s))).run()
+    assert LOSES.defect in machine.interrupted

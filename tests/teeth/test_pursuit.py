@@ -1,0 +1,150 @@
+"""When a run that is after one defect stops: never before everything that names it is broken, or can be no more."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from drills.measures.packets import Packets
+from drills.record import Record
+from drills.scenario.models import Scenario
+from drills.teeth.pursuit import SHARE_OF_OTHERS, DefectSeen, ended_at
+from drills.teeth.rows import Row
+from tests.fakes import FakeScene
+from tests.record_builder import RecordBuilder, ns, promise, scenario_of, tiers_of
+
+EVERYWHERE = ("calm", "fault", "recovery")
+LOSSES = promise("packets_lost_ratio", 0.005, 5000, EVERYWHERE)
+DRAIN = promise("drain_holds", 6, 5, ("fault",))
+SETUPS = promise("session_setup_success_ratio", 0.98, 150, EVERYWHERE)
+TIERS = tiers_of()
+
+
+class Timed(FakeScene):
+    """A scene in which pausing is noted and takes no time."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.paused: list[float] = []
+
+    def pause(self, seconds: float) -> None:
+        """Not a moment."""
+        self.paused.append(seconds)
+
+    def now_ns(self) -> int:
+        """It stands still."""
+        return 0
+
+
+def after(scenario: Scenario, *claims: str) -> DefectSeen:
+    """A run that is after a defect which these name."""
+    return DefectSeen(Row(scenario.name, "relay_drops_one_in_fifty", claims), scenario, TIERS)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Timed:
+    """Nothing on stage."""
+    return Timed(tmp_path)
+
+
+def test_a_window_in_which_nothing_named_is_due_is_cut(scene: Timed) -> None:
+    """And one in which something is, lasts."""
+    after(scenario_of(DRAIN, SETUPS), "drain_holds").pause(scene, "calm", 9.0)
+    after(scenario_of(DRAIN, SETUPS), "session_setup_success_ratio").pause(scene, "calm", 9.0)
+    assert scene.paused == [9.0 * SHARE_OF_OTHERS, 9.0]
+
+
+def test_after_the_last_window_with_something_named_there_is_no_more_to_see(scene: Timed) -> None:
+    """Whatever it says: the verdict will tell."""
+    assert "due in a later window" in after(scenario_of(DRAIN), "drain_holds").over(scene, "fault")
+    assert after(scenario_of(DRAIN), "drain_holds").over(scene, "recovery") == ""
+
+
+def test_as_long_as_something_named_has_not_been_due_no_look_is_taken(scene: Timed) -> None:
+    """There is no record here to look at."""
+    assert after(scenario_of(DRAIN, LOSSES), "drain_holds", "packets_lost_ratio").over(scene, "calm") == ""
+
+
+def living(*, lost_every: int) -> RecordBuilder:
+    """A run in the middle of its calm window: 60 sessions, three seconds long, the last of which still live."""
+    builder = RecordBuilder().witnessed(12)
+    builder.event(0.0, "window.opened", window="calm")
+    for number in range(1, 61):
+        builder.session(number, 0.1 * number, 0.1 * number + 3.0, lost_every=lost_every, ended=number < 40)
+    return builder
+
+
+@pytest.mark.parametrize(("lost_every", "expected"), [(20, {"packets_lost_ratio"}), (0, set())])
+def test_a_living_record_is_judged_as_if_it_had_ended(lost_every: int, expected: set[str]) -> None:
+    """Broken where it is, and not where it is sound; no session counts as forgotten by our load."""
+    record = living(lost_every=lost_every).record()
+    assert after(scenario_of(LOSSES), "packets_lost_ratio").broken_in(record, ns(9.5)) == expected
+
+
+def test_packets_that_may_not_be_on_disk_yet_are_no_losses() -> None:
+    """What was due after the moment of the look counts for nothing, and neither does who ended after it."""
+    record = living(lost_every=0).record()
+    ended = ended_at(record, ns(5.0))
+    assert int(ended.packets.intended_ns.max()) < ns(5.0)
+    assert max(event["stopped_ns"] for event in ended.named("session.ended")) < ns(5.0)
+    assert [event.name for event in ended.named("run.ended", "generator.finished")] == [
+        "generator.finished",
+        "run.ended",
+    ]
+    assert ended.named("generator.finished")[0]["rows"] == len(ended.packets)
+    assert ended.windows["calm"].to_ns == ns(5.0)
+
+
+def test_a_doubt_keeps_the_run_going() -> None:
+    """A generator that stood still may be what broke it: the look says nothing then."""
+    record = living(lost_every=20).gap(3.0, 3.8).record()
+    found = after(scenario_of(LOSSES), "packets_lost_ratio").broken_in(record, ns(9.5))
+    assert found == set()
+
+
+def test_an_invariant_is_never_seen_early() -> None:
+    """It is about the whole record."""
+    one = after(scenario_of(LOSSES), "packets_lost_ratio", "no_packet_twice")
+    assert one.broken_in(living(lost_every=20).record(), ns(9.5)) == {"packets_lost_ratio"}
+    assert set(one.row.claims) - {"packets_lost_ratio"} == {"no_packet_twice"}
+
+
+def written(record: Record, folder: Path) -> None:
+    """A record on disk, but for its packets."""
+    (folder / "provenance.json").write_text(json.dumps(record.provenance))
+    lines = [
+        json.dumps({"at": event.at, "ns": event.ns, "event": event.name, **event.fields}) for event in record.events
+    ]
+    (folder / "journal.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def test_a_look_in_the_middle_ends_a_window_where_packets_are_enough(
+    scene: Timed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of them are there long before its end; set-ups are not."""
+    record = living(lost_every=20).record()
+    written(record, scene.folder)
+    packets: Packets = record.packets
+    monkeypatch.setattr(Record, "packets", property(lambda self: self.__dict__.get("packets", packets)))
+    scene.now_ns = lambda: ns(9.5)  # type: ignore[method-assign]
+    one = after(scenario_of(replace_samples(1000)), "packets_lost_ratio")
+    one.pause(scene, "calm", 10.0)
+    assert scene.paused == [5.0]
+    assert one.over(scene, "calm") == "packets_lost_ratio broken already"
+    scene.paused.clear()
+    after(scenario_of(SETUPS), "session_setup_success_ratio").pause(scene, "calm", 10.0)
+    assert scene.paused == [10.0]
+
+
+def replace_samples(least: int) -> object:
+    """The promise about losses with another least evidence."""
+    return LOSSES.model_copy(update={"samples_min": least})
+
+
+def test_rows_are_data() -> None:
+    """They travel to another process and back."""
+    row = Row("calm", "relay_goes_deaf", ("silence_ms_p99",))
+    assert Row(**asdict(row)) == replace(row)
