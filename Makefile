@@ -5,10 +5,13 @@ BIN := $(VENV)/bin
 TOXIPROXY := github.com/Shopify/toxiproxy/v2/cmd/server@v2.12.0
 STAMP := $(VENV)/.set-up
 
-.PHONY: drills test test-engine setup engine images lint doctor clean
+.PHONY: drills teeth test test-engine setup engine images lint doctor clean
 
 drills: setup ## the monthly suite against the reference control plane; the exit code is printed last
 	@$(BIN)/drills run --suite monthly
+
+teeth: setup ## the suite's drills against every defect that they claim to catch; the exit code is printed last
+	@$(BIN)/drills teeth --suite monthly
 
 test: setup ## the tests: no engine, no network, no timing
 	@$(BIN)/python -m pytest -q

@@ -59,6 +59,11 @@ MISTAKES = {
     "value_for_a_switch": (["list", "--json=yes"], "--json: found 'yes', expected no value"),
     "run_without_names": (["run"], "found neither"),
     "names_and_suite": (["run", "calm", "--suite", "daily"], "found both"),
+    "teeth_of_names_and_suite": (["teeth", "calm", "--suite", "daily"], "found both drill names and --suite"),
+    "teeth_of_an_unknown_drill": (["teeth", "storm", "--list"], "found 'storm', expected one of calm"),
+    "sample_of_nothing": (["teeth", "--sample", "0"], "--sample: found '0', expected a whole number from 1"),
+    "three_at_once": (["teeth", "--at-once", "3"], "--at-once: found 3, expected one of 1, 2"),
+    "three_side_by_side": (["run", "calm", "--side-by-side", "3"], "--side-by-side: found 3, expected one of 1, 2"),
     "unknown_drill": (["run", "storm"], "found 'storm', expected one of calm, relay_drain"),
     "unknown_drill_to_stand": (["stand", "storm"], "found 'storm', expected one of calm, relay_drain"),
     "stand_without_a_name": (["stand"], "NAME: found nothing, expected one"),
@@ -157,6 +162,15 @@ def test_the_listing_can_be_read_by_programs(capsys: pytest.CaptureFixture[str])
     rows = json.loads(capsys.readouterr().out)
     assert rows[0]["drill"] == "calm"
     assert all({"drill", "suites", "claim"} <= row.keys() for row in rows)
+
+
+def test_the_rows_of_the_teeth_can_be_read_by_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    """`drills teeth --list --json` names them, and runs nothing; without a name or a suite it is the monthly one."""
+    assert __main__.main(["teeth", "--list", "--json"]) == Exit.HELD
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0] == {"drill": "calm", "defect": None, "claims": []}
+    assert all(row["claims"] for row in rows if row["defect"])
+    assert {"drill": "calm", "defect": "relay_drops_one_in_fifty", "claims": ["packets_lost_ratio"]} in rows
 
 
 @pytest.mark.parametrize(

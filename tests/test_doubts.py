@@ -310,6 +310,29 @@ def test_a_stall_counts_and_many_short_waits_do_not(stalled_ms: float, expected:
     assert judged(builder, SILENCE).verdict is expected
 
 
+def losing_at_ends(*, everywhere: bool = False) -> RecordBuilder:
+    """Sessions whose last packets never arrive, as when a relay forwards them after their ends have closed."""
+    builder = sound(0)
+    for number in range(1, 201):
+        from_s = 11.0 + number / 20
+        builder.session(number, from_s, from_s + 2.0, lost_every=20 if everywhere else 0,
+                        silent_until_end_from_s=from_s + 1.8)  # fmt: skip
+    return builder
+
+
+def test_what_a_starved_relay_forwards_to_ends_that_have_closed_is_no_loss_of_its() -> None:
+    """Seen: two drills at once on two CPUs, packets half a second late, a sound relay called broken."""
+    assert judged(losing_at_ends(), LOSSES).verdict is Outcome.BROKEN
+    late = judged(waiting(losing_at_ends(), relay_a=900.0), LOSSES)
+    assert late.verdict is Outcome.INCONCLUSIVE and "relay_a waiting for a CPU" in late.reason
+    assert judged(waiting(losing_at_ends(), gateway=900.0), LOSSES).verdict is Outcome.BROKEN
+
+
+def test_a_starved_relay_explains_no_losses_in_the_middle_of_sessions() -> None:
+    """Those at the ends are forgiven, and the rest is still too much."""
+    assert judged(waiting(losing_at_ends(everywhere=True), relay_a=900.0), LOSSES).verdict is Outcome.BROKEN
+
+
 def test_a_starved_gateway_makes_failed_setups_inconclusive() -> None:
     """Without a CPU no service answers in time."""
     builder = sound(0)

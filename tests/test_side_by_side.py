@@ -1,0 +1,161 @@
+"""Two drills at once: which make a pair, when the second begins, and that an interrupt is heard by both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from drills.apart import Done, Order
+from drills.errors import Exit, Interrupted
+from drills.options import Options
+from drills.scenario.durations import Duration
+from drills.scenario.models import Action, Scenario
+from drills.side_by_side import SideBySide, in_pairs
+from drills.steps.hold import HoldArguments
+from drills.weighing import Outcome
+from tests.record_builder import scenario_of
+
+
+def drill(name: str, lasts_s: float) -> Scenario:
+    """A drill whose story lasts so long."""
+    return replace(scenario_of(), name=name, fault=(Action("hold", HoldArguments(lasts=Duration(lasts_s))),))
+
+
+A, B, C, D = drill("a", 90), drill("b", 20), drill("c", 60), drill("d", 30)
+
+
+def names(pairs: list[list[Scenario]]) -> list[list[str]]:
+    """Their names."""
+    return [[one.name for one in pair] for pair in pairs]
+
+
+def test_pairs_are_of_like_length_the_shorter_first() -> None:
+    """So that the recovery of the first lies in the story of the second."""
+    assert names(in_pairs([A, B, C, D], 5.0)) == [["b", "d"], ["c", "a"]]
+    assert names(in_pairs([A, B, C], 5.0)) == [["b"], ["c", "a"]]
+    assert names(in_pairs([A], 5.0)) == [["a"]]
+    assert in_pairs([], 5.0) == []
+
+
+class Theatre:
+    """Both seats, and in which order things happened."""
+
+    def __init__(self, folder: Path, *, dies: str = "") -> None:
+        self.folder, self.dies = folder, dies
+        self.events: list[str] = []
+        self.on_look: Callable[[str], None] = lambda name: None
+
+    def seat(self, say: Callable[[str], None]) -> FakeSeat:
+        """One more process, as it were."""
+        return FakeSeat(self)
+
+
+class FakeSeat:
+    """A run of six looks: its fault window opens at the third, and it is over at the sixth."""
+
+    def __init__(self, theatre: Theatre) -> None:
+        self.theatre = theatre
+        self.folder: Path | None = None
+        self.order: Order | None = None
+        self.looks = 0
+
+    def give(self, order: Order) -> None:
+        self.order, self.looks = order, 0
+        self.theatre.events.append(f"{order.drill} begins")
+        self.folder = self.theatre.folder / order.drill
+        self.folder.mkdir()
+        self._write("calm")
+
+    def _write(self, window: str) -> None:
+        assert self.folder
+        with (self.folder / "journal.jsonl").open("a") as journal:
+            journal.write(json.dumps({"event": "window.opened", "window": window}) + "\n")
+
+    def heard(self, within_s: float) -> Done | None:
+        assert self.order
+        name = self.order.drill
+        self.theatre.on_look(name)
+        self.looks += 1
+        if self.looks == 2 and name == self.theatre.dies:
+            return Done(self.folder, "its process ended with 1", Exit.CANNOT_RUN)
+        if self.looks == 3:
+            self._write("fault")
+            self.theatre.events.append(f"{name} in fault")
+        if self.looks < 6:
+            return None
+        self.theatre.events.append(f"{name} over")
+        return Done(self.folder, "", Exit.HELD, Outcome.HELD)
+
+    def interrupt(self) -> None:
+        assert self.order
+        self.theatre.events.append(f"{self.order.drill} interrupted")
+
+    def close(self) -> None:
+        self.theatre.events.append("closed")
+
+
+def run(theatre: Theatre, *pairs: list[Scenario], control: str = "") -> dict[str, Done]:
+    """What became of each drill."""
+    done: dict[str, Done] = {}
+    both = SideBySide(
+        Options(), control, lambda text: None, lambda scenario, one: done.update({scenario.name: one}),
+        make_seat=theatre.seat,  # type: ignore[arg-type]
+    )  # fmt: skip
+    try:
+        both.run(pairs)
+    except Interrupted:
+        theatre.events.append("Interrupted")
+    return done
+
+
+def test_the_second_begins_when_the_fault_window_of_the_first_opens(tmp_path: Path) -> None:
+    """And the next pair when both are over."""
+    theatre = Theatre(tmp_path)
+    done = run(theatre, [B, D], [C])
+    assert theatre.events == ["b begins", "b in fault", "d begins", "d in fault", "b over", "d over", "c begins",
+                              "c in fault", "c over", "closed", "closed"]  # fmt: skip
+    assert [*done] == ["b", "d", "c"]
+
+
+def test_the_second_begins_too_where_the_first_never_comes_to_its_fault_window(tmp_path: Path) -> None:
+    """A drill that could not be run keeps no other from being run."""
+    theatre = Theatre(tmp_path, dies="b")
+    done = run(theatre, [B, D])
+    assert (done["b"].code, done["d"].verdict) == (Exit.CANNOT_RUN, Outcome.HELD)
+
+
+def test_an_interrupt_is_heard_by_both_and_each_is_waited_for(tmp_path: Path) -> None:
+    """What they have to tell is told; the rest is not begun."""
+    theatre = Theatre(tmp_path)
+    fired: list[str] = []
+
+    def once(name: str) -> None:
+        if name == "d" and not fired:
+            fired.append(name)
+            raise Interrupted("SIGINT")
+
+    theatre.on_look = once
+    done = run(theatre, [B, D], [C])
+    assert {"b interrupted", "d interrupted"} <= set(theatre.events)
+    assert [*done] == ["b", "d"] and theatre.events[-1] == "Interrupted"
+
+
+@pytest.mark.parametrize("control", ["", "broken", "not run"])
+def test_what_calm_came_to_goes_with_every_order(tmp_path: Path, control: str) -> None:
+    """So that nothing may be held where it did not hold."""
+    orders: list[str] = []
+    theatre = Theatre(tmp_path)
+
+    def seat(say: Callable[[str], None]) -> FakeSeat:
+        made = FakeSeat(theatre)
+        give = made.give
+        made.give = lambda order: (orders.append(order.control), give(order))[1]  # type: ignore[method-assign]
+        return made
+
+    theatre.seat = seat  # type: ignore[method-assign]
+    run(theatre, [B, D], control=control)
+    assert orders == [control, control]
