@@ -46,6 +46,9 @@ class Pursuit(Protocol):
     def pause(self, scene: Scene, window: str, length_s: float) -> None:
         """Let a window go by that would last so long in the whole drill."""
 
+    def glancing(self, scene: Scene) -> contextlib.AbstractContextManager[None]:
+        """While the story is told: it may be ended where the rest of it adds nothing."""
+
     def over(self, scene: Scene, window: str) -> str:
         """Why the windows after this one add nothing; empty where they do."""
 
@@ -194,7 +197,8 @@ def _windows(
         scene.journal.write("window.opened", window=window)
         try:
             if told:
-                story.told(scene, scenario, say)
+                with pursuit.glancing(scene) if pursuit else contextlib.nullcontext():
+                    story.told(scene, scenario, say)
             elif pursuit:
                 pursuit.pause(scene, window, length_s)
             else:

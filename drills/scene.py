@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +44,7 @@ class Scene:
     signals: Signals
     follower: Follower
     drained: dict[str, str] = field(default_factory=dict)  # service -> the relay id that was drained
+    glance: Callable[[], None] = lambda: None  # taken again and again while time passes; may raise StoryStopped
     _undo_count: int = 0
 
     def now_ns(self) -> int:
@@ -57,6 +58,7 @@ class Scene:
         while (left := until - time.monotonic()) > 0:
             time.sleep(min(SLICE_S, left))
             self.stage.check_alive()
+            self.glance()
 
     @property
     def reregistered(self) -> set[str]:

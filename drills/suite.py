@@ -85,7 +85,10 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
     print("\n".join(table_of([(row.name, row.verdict, row.words) for row in rows], not_run)))
     if report:
         print(f"report: {report}")
-    return combined([Exit.INCONCLUSIVE if signals.interrupted and not row.verdict else row.code for row in rows])
+    if signals.interrupted:  # whatever was not judged for that reason is no drill that could not be run
+        codes = [row.code if row.verdict else Exit.INCONCLUSIVE for row in rows]
+        return combined([*codes, Exit.INCONCLUSIVE])
+    return combined([row.code for row in rows])
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ import pytest
 
 from drills import __main__, suite
 from drills.catalogue import SCENARIOS, Catalogue
-from drills.errors import BadInput, CannotRun, Exit
+from drills.errors import BadInput, CannotRun, Exit, Interrupted
 from drills.options import Options
 from drills.scenario.models import Scenario
 from drills.scenario.parse import load_scenario
+from drills.signals import Signals
 from drills.suite import check_stage, options_of
+from drills.weighing import Outcome
 
 FALLEN_BACK = "no containers: no engine answers"
 
@@ -144,7 +146,81 @@ def test_the_stage_is_said_in_one_line_before_anything_starts(
     monkeypatch.setattr(suite, "run_drill", enough)
     said: list[str] = []
     arguments = command(None)
-    arguments.names, arguments.suite, arguments.out = ["calm"], None, tmp_path
+    arguments.names, arguments.suite, arguments.out, arguments.side_by_side = ["calm"], None, tmp_path, 1
     with pytest.raises(Enough):
         suite.run_suite(arguments, said.append)
     assert said == [f"stage: processes ({FALLEN_BACK})"]
+
+
+def suite_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *rows: suite.Row, interrupted: bool) -> Exit:
+    """A suite of two drills in which these came to this, without running any."""
+
+    def ran(self: suite.Suite, scenarios: Any, signals: Any, *, at_once: int) -> None:
+        for row in rows:
+            self._note(row)
+        if interrupted:
+            signals.interrupted = "SIGINT"
+            raise Interrupted("SIGINT")
+
+    monkeypatch.setattr(suite, "chosen", Asked("processes", "asked for").chosen)
+    monkeypatch.setattr(suite, "write_month", lambda out, month: out / month)
+    monkeypatch.setattr(suite.Suite, "run", ran)
+    arguments = command("processes")
+    arguments.names, arguments.suite, arguments.out, arguments.side_by_side = ["calm", "relay_drain"], None, tmp_path, 2
+    return suite.run_suite(arguments, lambda text: None)
+
+
+HELD = suite.Row("calm", Outcome.HELD, "reports/2026-11/calm/a", Exit.HELD)
+BROKEN = suite.Row("relay_drain", Outcome.BROKEN, "reports/2026-11/relay_drain/a", Exit.BROKEN)
+NOT_RUN = suite.Row("relay_drain", None, "it would not")
+
+
+@pytest.mark.parametrize(
+    ("rows", "interrupted", "code"),
+    [
+        ([HELD, BROKEN], False, Exit.BROKEN),
+        ([HELD, NOT_RUN], False, Exit.CANNOT_RUN),
+        ([HELD], True, Exit.INCONCLUSIVE),  # what held so far is not the whole suite
+        ([HELD, NOT_RUN], True, Exit.INCONCLUSIVE),
+        ([HELD, BROKEN], True, Exit.BROKEN),
+        ([], True, Exit.INCONCLUSIVE),
+    ],
+)
+def test_the_exit_code_of_a_suite_and_of_an_interrupted_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rows: list[suite.Row], interrupted: bool, code: Exit
+) -> None:
+    """Design §6; an interrupted suite never held, and a drill that it kept from being judged is no failure to run."""
+    assert suite_that(monkeypatch, tmp_path, *rows, interrupted=interrupted) is code
+
+
+@pytest.mark.parametrize(("names", "at_once", "here", "apart"), [
+    (["calm", "relay_drain"], 1, ["calm", "relay_drain"], []),
+    (["calm", "relay_drain"], 2, ["calm"], ["relay_drain"]),
+    (["relay_drain"], 2, [], ["relay_drain"]),
+])  # fmt: skip
+def test_calm_runs_first_and_alone_and_what_it_came_to_binds_the_others(
+    monkeypatch: pytest.MonkeyPatch, names: list[str], at_once: int, here: list[str], apart: list[str]
+) -> None:
+    """Also those that run two at once."""
+    ran: list[tuple[str, str]] = []
+    elsewhere: list[tuple[str, str]] = []
+
+    def one(scenario: Scenario, *rest: Any) -> suite.Row:
+        ran.append((scenario.name, rest[-1]))
+        return suite.Row(scenario.name, Outcome.INCONCLUSIVE, "folder", Exit.INCONCLUSIVE)
+
+    class Elsewhere:
+        def __init__(self, options: Options, control: str, *_: Any) -> None:
+            self.control = control
+
+        def run(self, pairs: list[list[Scenario]]) -> None:
+            elsewhere.extend((drill.name, self.control) for pair in pairs for drill in pair)
+
+    monkeypatch.setattr(suite, "_one", one)
+    monkeypatch.setattr(suite, "SideBySide", Elsewhere)
+    scenarios = Catalogue().named(names)
+    made = suite.Suite(Catalogue(), Options(), lambda text: None, {})
+    made.run(scenarios, Signals(), at_once=at_once)
+    control = "inconclusive" if "calm" in names else ""
+    assert ran == [(name, "" if name == "calm" else control) for name in here]
+    assert elsewhere == [(name, control) for name in apart]

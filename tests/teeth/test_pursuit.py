@@ -11,7 +11,8 @@ import pytest
 from drills.measures.packets import Packets
 from drills.record import Record
 from drills.scenario.models import Scenario
-from drills.teeth.pursuit import SHARE_OF_OTHERS, DefectSeen, ended_at
+from drills.scene import StoryStopped
+from drills.teeth.pursuit import GLANCE_NS, SHARE_OF_OTHERS, DefectSeen, ended_at
 from drills.teeth.rows import Row
 from tests.fakes import FakeScene
 from tests.record_builder import RecordBuilder, ns, promise, scenario_of, tiers_of
@@ -137,6 +138,37 @@ def test_a_look_in_the_middle_ends_a_window_where_packets_are_enough(
     scene.paused.clear()
     after(scenario_of(SETUPS), "session_setup_success_ratio").pause(scene, "calm", 10.0)
     assert scene.paused == [10.0]
+
+
+def test_a_story_is_glanced_at_only_where_facts_are_all_that_counts(scene: Timed) -> None:
+    """Losses and latencies want packets on disk and a machine that does nothing else."""
+    for claims, glances in ((("drain_holds",), True), (("drain_holds", "packets_lost_ratio"), False)):
+        idle = scene.glance
+        with after(scenario_of(DRAIN, LOSSES), *claims).glancing(scene):
+            assert (scene.glance is not idle) is glances
+        scene.glance()  # idle again
+
+
+def test_a_glance_ends_the_story_once_everything_named_is_broken(scene: Timed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before its time has come, and not while anything is still open."""
+    one = after(scenario_of(DRAIN), "drain_holds")
+    found: set[str] = set()
+    monkeypatch.setattr(DefectSeen, "broken_in", lambda self, record, until_ns: found)
+    monkeypatch.setattr(Record, "read", classmethod(lambda cls, folder: None))
+    moments = [0]
+    scene.now_ns = lambda: moments[0]  # type: ignore[method-assign]
+    with one.glancing(scene):
+        found.add("drain_holds")
+        scene.glance()  # too early
+        moments[0] = GLANCE_NS
+        found.clear()
+        scene.glance()  # nothing broken yet
+        found.add("drain_holds")
+        scene.glance()  # just looked
+        moments[0] = 2 * GLANCE_NS
+        with pytest.raises(StoryStopped, match="drain_holds broken already"):
+            scene.glance()
+    assert one.over(scene, "fault") == "drain_holds broken already"
 
 
 def replace_samples(least: int) -> object:
