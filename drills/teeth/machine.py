@@ -13,7 +13,7 @@ from typing import Any
 
 from drills.scenario.models import WINDOWS
 
-NAMES = (b'"generator.second"', b'"window.', b'"run.looked"', b'"run.stopped_early"', b'"run.ended"')
+NAMES = (b'"generator.second"', b'"window.', b'"run.stopped_early"', b'"run.ended"')
 
 
 @dataclass
@@ -25,7 +25,7 @@ class GeneratorWatch:
     _unfinished: bytes = b""
     _open: bool = False
     longest_ms: float = 0.0
-    done: bool = False  # nothing is measured any more, as far as is known: the run ends, is lowered and judged
+    done: bool = False  # nothing more is measured: the run only ends, is lowered and judged
 
     @property
     def over(self) -> bool:
@@ -49,11 +49,11 @@ class GeneratorWatch:
     def _note(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "window.opened":
-                self._open, self.done = True, False
+                self._open = True
             case "window.closed":
                 self._open = False
                 self.done = self.done or event["window"] == WINDOWS[-1]
-            case "run.looked" | "run.stopped_early" | "run.ended":
+            case "run.stopped_early" | "run.ended":
                 self.done = True
             case "generator.second" if self._open:
                 self.longest_ms = max(self.longest_ms, float(event["gap_ms"]))

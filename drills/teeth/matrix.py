@@ -97,13 +97,10 @@ class Matrix:
         self.say(f"{row.name}: begun" + (f", attempt {attempt}" if attempt > 1 else ""))
         limit_ms = self.scenarios[row.drill].generator.gap_ms_max.of(self.options.tier)
         self._running[index] = _Running(row, alone, GeneratorWatch(limit_ms), self.clock())
-        self._note_company()
-        seat.give(self._order(row, shortened=bool(row.defect) and attempt == 1))
-
-    def _note_company(self) -> None:
         measured = [one for one in self._running.values() if not one.watch.done]
         for one in measured:
             one.beside = one.beside or len(measured) > 1
+        seat.give(self._order(row, shortened=bool(row.defect) and attempt == 1))
 
     def _order(self, row: Row, *, shortened: bool) -> Order:
         defects = (row.defect,) if row.defect else ()
@@ -139,7 +136,6 @@ class Matrix:
             if done := seat.heard(LISTEN_S / len(self._running)):
                 del self._running[index]
                 self._note(one, done)
-        self._note_company()
 
     def _note(self, one: _Running, done: Done) -> None:
         attempt = self._attempt(one, done)

@@ -84,11 +84,9 @@ class DefectSeen:
         """Why the later windows add nothing: nothing named is due in them, or all that is named is broken already."""
         if window == WINDOWS[-1] or self.seen:
             return self.seen
-        scene.journal.write("run.looked", after=window)  # nothing is measured meanwhile
         if window == windows_due(self.scenario, self.row)[-1]:
             return "nothing that names the defect is due in a later window"
-        scene.load.visits(0.0)
-        return self._look(scene, window)
+        return self._look(scene, window)  # visits go on meanwhile: the next window is to find as many as always
 
     def _look(self, scene: Scene, window: str) -> str:
         """Whether everything named is broken by now, in words; empty where it is not, or cannot be yet."""

@@ -189,27 +189,6 @@ def test_the_next_row_begins_once_nothing_more_is_measured_of_the_last(tmp_path:
     assert not any(cell.last.beside for cell in matrix.cells.values())
 
 
-def test_a_run_that_goes_on_after_a_look_was_not_alone(tmp_path: Path) -> None:
-    """The next stage was raised meanwhile: the record says so."""
-    machine = Machine(tmp_path, relay_drops_one_in_fifty=["broken"], relay_adds_40ms=["broken"])
-    machine.looks = 4
-    machine.lines[LOSES.defect] = [{"event": "window.opened", "window": "calm"}, {"event": "run.looked"}]
-    matrix = made(machine, LOSES, LATE)
-    went_on = False
-
-    def go_on() -> None:
-        nonlocal went_on
-        if machine.begun == 2 and not went_on:
-            went_on = True
-            journal = machine.folder / "calm" / "run-1" / "journal.jsonl"
-            with journal.open("a") as lines:
-                lines.write(json.dumps({"event": "window.opened", "window": "fault"}) + "\n")
-
-    machine.before_looks = go_on
-    matrix.run()
-    assert went_on and matrix.cells[LOSES].last.beside
-
-
 def test_an_interrupt_reaches_the_seats_and_goes_on(tmp_path: Path) -> None:
     """Rows that were known stay known."""
     machine = Machine(tmp_path, relay_drops_one_in_fifty=["broken"], relay_adds_40ms=["broken"])
