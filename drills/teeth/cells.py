@@ -73,10 +73,9 @@ def bite_of(row: Row, verdict: Mapping[str, Any]) -> Bite:
     """What a verdict says about a row."""
     said = said_in(verdict)
     if not row.defect:
-        outcomes = {one.outcome for one in said}
-        if "broken" in outcomes:
+        if "broken" in {one.outcome for one in said}:
             return Bite.FALSE_ALARM
-        return Bite.HELD if outcomes == {"held"} and verdict.get("verdict") == "held" else Bite.INCONCLUSIVE
+        return Bite.HELD if said and verdict.get("verdict") == "held" else Bite.INCONCLUSIVE
     gravest = [gravest_of(said, claim) for claim in row.claims]
     if gravest and all(outcome == "broken" for outcome in gravest):
         return Bite.CAUGHT

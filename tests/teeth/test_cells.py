@@ -82,6 +82,11 @@ def test_a_broken_invariant_on_the_sound_system_is_a_false_alarm() -> None:
     assert bite_of(SOUND, verdict({"one_relay_a_session": "violated"}, packets_lost_ratio="held")) is Bite.FALSE_ALARM
 
 
+def test_an_invariant_of_which_nothing_is_known_keeps_no_sound_run_from_holding() -> None:
+    """Whether it does is the verdict's to say (drills/verdict.py)."""
+    assert bite_of(SOUND, verdict({"one_relay_a_session": "unknown"}, packets_lost_ratio="held")) is Bite.HELD
+
+
 def test_a_verdict_without_judgements_holds_nothing() -> None:
     """Nothing checked is inconclusive."""
     assert bite_of(SOUND, {"verdict": "inconclusive", "judgements": []}) is Bite.INCONCLUSIVE
