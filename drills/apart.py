@@ -123,9 +123,10 @@ class Seat:
 
     def _ended(self) -> int:
         assert self._process and self._process.stdin
-        process, self._process, self._heard = self._process, None, queue.Queue()
+        process, orders = self._process, self._process.stdin
+        self._process, self._heard = None, queue.Queue()
         with contextlib.suppress(OSError):
-            process.stdin.close()
+            orders.close()
         try:
             return process.wait(INTERRUPTED_S)
         except subprocess.TimeoutExpired:

@@ -116,7 +116,7 @@ def test_the_second_begins_when_the_fault_window_of_the_first_opens(tmp_path: Pa
     """And the next pair when both are over."""
     theatre = Theatre(tmp_path)
     done = run(theatre, [B, D], [C])
-    assert theatre.events == ["b begins", "b in fault", "d begins", "d in fault", "b over", "d over", "c begins",
+    assert theatre.events == ["b begins", "b in fault", "d begins", "b over", "d in fault", "d over", "c begins",
                               "c in fault", "c over", "closed", "closed"]  # fmt: skip
     assert [*done] == ["b", "d", "c"]
 

@@ -157,7 +157,7 @@ def teeth_section(teeth: Teeth | None, problem: str) -> str:
     parts = [
         "## Teeth", f"**{text(teeth.file.answer)}.** Run as {text(teeth.told())}.",
         code_block(teeth.file.command),
-        table(("defect", *teeth.drills), ((*_line(teeth, defect),) for defect in teeth.defects)),
+        table(("defect", *map(text, teeth.drills)), ((*_line(teeth, defect),) for defect in teeth.defects)),
     ]  # fmt: skip
     return "\n\n".join([*parts, *_notes(teeth.notable)])
 
