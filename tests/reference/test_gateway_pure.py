@@ -14,6 +14,7 @@ from drills.reference.gateway.database import StoreError, located
 from drills.reference.gateway.health import DatabaseHealth
 from drills.reference.gateway.limiter import Limiter
 from drills.reference.gateway.lockout import Failures
+from drills.reference.gateway.passwords import paced_hasher, wavry_hasher
 from drills.reference.gateway.pulse import Act, Pulse
 from drills.reference.gateway.relay_sessions import PER_REQUESTER_MAX, RelaySessions
 from drills.reference.gateway.settings import DEFAULT_ORIGINS, Rate, Settings
@@ -390,3 +391,12 @@ def test_settings_read_booleans_numbers_and_origins_as_wavry_does() -> None:
     assert read.trust_proxy and not read.origin_required and not read.plain_totp_allowed
     assert (read.sockets_per_ip_max, read.rates.auth.limit, read.relay_session_ttl_s) == (16, 7, 30)
     assert read.origins == ("https://a.example",) and Settings.from_environment({}).origins == DEFAULT_ORIGINS
+
+
+@pytest.mark.parametrize(("divisor", "share"), [(1.0, 1.0), (0.5, 1.0), (10.0, 0.1), (2.0, 0.5)])
+def test_a_hash_costs_as_much_less_work_as_the_timers_are_shorter(divisor: float, share: float) -> None:
+    """Memory times passes; at real pace it is Wavry's own, and never more."""
+    wavrys, ours = wavry_hasher(), paced_hasher(divisor)
+    assert ours.memory_cost * ours.time_cost == pytest.approx(share * wavrys.memory_cost * wavrys.time_cost, rel=0.01)
+    if share == 1.0:
+        assert (ours.time_cost, ours.memory_cost, ours.parallelism) == (2, 19_456, 1)
