@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -13,8 +14,8 @@ from drills.udp_proxy.fates import DROP, PASS, Decide, Fate
 MS = 1_000_000  # ns
 MS_MAX = 60_000
 PARETO_SHAPE = 3.0  # the smallest whole number with a variance
-PARETO_MEDIAN = 2.0 ** (1.0 / PARETO_SHAPE)
-PARETO_DEVIATION = 0.75**0.5  # sqrt(a / ((a-1)² (a-2))) for a = 3
+PARETO_MEDIAN = math.pow(2.0, 1.0 / PARETO_SHAPE)
+PARETO_DEVIATION = math.sqrt(0.75)  # sqrt(a / ((a-1)² (a-2))) for a = 3
 _normal = NormalDist()
 
 
@@ -23,7 +24,7 @@ def _uniform(u: float) -> float:
 
 
 def _pareto(u: float) -> float:
-    return ((1.0 - u) ** (-1.0 / PARETO_SHAPE) - PARETO_MEDIAN) / PARETO_DEVIATION
+    return (math.pow(1.0 - u, -1.0 / PARETO_SHAPE) - PARETO_MEDIAN) / PARETO_DEVIATION
 
 
 # From a number in (0, 1) to how many jitters a packet is off its latency. Every median is 0.
