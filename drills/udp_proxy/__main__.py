@@ -27,6 +27,7 @@ from drills.udp_proxy.sources import sources
 
 CANNOT_RUN, BAD_INPUT = 3, 4
 IDLE_S_MAX = 86_400.0
+COLLECT_SELDOM = (50_000, 20, 20)  # packets make no cycles, flows do; a collection keeps packets waiting
 
 
 class _Parser(argparse.ArgumentParser):
@@ -53,6 +54,7 @@ def main(words: list[str]) -> int:
             _populated(api, options.config)
         _as_many_files_as_allowed()
         gc.freeze()
+        gc.set_threshold(*COLLECT_SELDOM)
         with _until_asked_to_go(loop):
             print(f"udp_proxy {VERSION}: API on {server.address}, seed {options.seed}", flush=True)
             loop.run()

@@ -33,12 +33,19 @@ class Flow:
         self.down = Link(self._send_down, loop.held, tally.downstream, tally.losses, self._rebind)
         self.seen_ns = time.monotonic_ns()
 
-    def refit(self, toxics: Iterable[Toxic], seed: int, proxy: str) -> None:
-        """The proxy has other toxics from now on."""
-        toxics, now_ns = [*toxics], time.monotonic_ns()
-        for stream, link in zip(STREAMS, (self.up, self.down), strict=True):
+    @property
+    def links(self) -> tuple[Link, Link]:
+        """Upstream and downstream."""
+        return self.up, self.down
+
+    def refit(self, toxics: Iterable[Toxic], seed: int, proxy: str) -> set[tuple[Link, int]]:
+        """The proxy has other toxics from now on; returns those that are gone or changed, by link and order."""
+        toxics = [*toxics]
+        gone: set[tuple[Link, int]] = set()
+        for stream, link in zip(STREAMS, self.links, strict=True):
             ours = [toxic for toxic in toxics if toxic.stream == stream]
-            link.refit(stages(ours, link.stages, seed, proxy, self.number), now_ns)
+            gone |= link.refit(stages(ours, link.stages, seed, proxy, self.number))
+        return gone
 
     def source(self) -> Address:
         """Where the upstream sees this client."""
@@ -49,8 +56,7 @@ class Flow:
         return dropped(self._socket)
 
     def close(self) -> None:
-        """Forget what is held and close."""
-        self._loop.held.forget({self.up, self.down})
+        """Close its sockets; what is held for its links the caller forgets."""
         self._tally.losses.receive_buffers += self.dropped()
         self._loop.forget(self._socket)
         self._socket.close()

@@ -55,9 +55,9 @@ class Held:
                 self.late_ns_max = now_ns - due_ns
             link.go_on_behind(order, number, payload, due_ns)
 
-    def hasten(self, link: Link, orders: set[int], now_ns: int) -> None:
-        """Packets that these toxics hold on a link are due now: the toxics are gone or others."""
-        theirs = sorted(packet for packet in self._heap if packet[2] is link and packet[3] in orders)
+    def hasten(self, holders: set[tuple[Link, int]], now_ns: int) -> None:
+        """Packets that toxics of these orders hold on these links are due now: the toxics are gone or others."""
+        theirs = sorted(packet for packet in self._heap if packet[2:4] in holders) if holders else []
         if theirs:
             ties = {packet[1] for packet in theirs}
             rest = [packet for packet in self._heap if packet[1] not in ties]
@@ -65,7 +65,7 @@ class Held:
             heapq.heapify(self._heap)
 
     def forget(self, links: set[Link]) -> None:
-        """Packets of these links will go nowhere."""
+        """Packets of these links will go nowhere. One call for many links: everything that is held is looked at."""
         rest = [packet for packet in self._heap if packet[2] not in links]
         self._gone -= {packet[1] for packet in self._heap if packet[2] in links}
         self._bytes = sum(len(packet[5]) + PACKET_BYTES for packet in rest)

@@ -31,14 +31,13 @@ class Link:
         """The toxics on this link, in order."""
         return self._stages
 
-    def refit(self, stages: list[Stage], now_ns: int) -> None:
-        """Other toxics from now on; what those held that are gone or changed goes on now."""
+    def refit(self, stages: list[Stage]) -> set[tuple[Link, int]]:
+        """Other toxics from now on; returns those that are gone or changed, for what they hold to be hastened."""
         there = {id(stage) for stage in stages}
         left = {stage.order for stage in self._stages if id(stage) not in there}
         self._stages = stages
-        if left:
-            self._overtaken = [one for one in self._overtaken if one.order not in left]
-            self._held.hasten(self, left, now_ns)
+        self._overtaken = [one for one in self._overtaken if one.order not in left]
+        return {(self, order) for order in left}
 
     def take(self, payload: bytes, now_ns: int) -> None:
         """A packet arrives."""

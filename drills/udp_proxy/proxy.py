@@ -10,6 +10,7 @@ from typing import Any
 
 from drills.udp_proxy.counts import Tally
 from drills.udp_proxy.flow import BATCH, Flow
+from drills.udp_proxy.link import Link
 from drills.udp_proxy.loop import Loop
 from drills.udp_proxy.sockets import DATAGRAM_BYTES_MAX, Address, dropped, udp_socket
 from drills.udp_proxy.sources import Sources
@@ -63,9 +64,7 @@ class Proxy:
         """Forget every flow and what is held for it, and listen no longer."""
         if self._socket is None:
             return
-        for flow in self._flows.values():
-            flow.close()
-        self._flows.clear()
+        self._forget([*self._flows])
         self._tally.losses.receive_buffers += dropped(self._socket)
         self._loop.forget(self._socket)
         self._socket.close()
@@ -84,8 +83,14 @@ class Proxy:
     def forget_idle(self, now_ns: int) -> None:
         """Close flows that nothing came for in either direction for the settings' time."""
         before_ns = now_ns - round(self._settings.idle_s * 1e9)
-        for client in [client for client, flow in self._flows.items() if flow.seen_ns < before_ns]:
-            self._flows.pop(client).close()
+        self._forget([client for client, flow in self._flows.items() if flow.seen_ns < before_ns])
+
+    def _forget(self, clients: list[Any]) -> None:
+        flows = [self._flows.pop(client) for client in clients]
+        if flows:
+            self._loop.held.forget({link for flow in flows for link in flow.links})
+        for flow in flows:
+            flow.close()
 
     # -- toxics ---------------------------------------------------------------------------------------------------
 
@@ -116,8 +121,10 @@ class Proxy:
 
     def _refit(self, toxics: list[Toxic]) -> None:
         self.toxics = sorted(toxics, key=lambda toxic: STREAMS.index(toxic.stream))  # shown as Toxiproxy does
+        gone: set[tuple[Link, int]] = set()
         for flow in self._flows.values():
-            flow.refit(self.toxics, self._settings.seed, self.name)
+            gone |= flow.refit(self.toxics, self._settings.seed, self.name)
+        self._loop.held.hasten(gone, time.monotonic_ns())
 
     # -- packets --------------------------------------------------------------------------------------------------
 

@@ -50,6 +50,6 @@ def stages(toxics: Iterable[Toxic], before: Iterable[Stage], *asker: str | int) 
     found = []
     for toxic in toxics:
         draws = Draws(*asker, toxic.name, toxic.stream)
-        if draws.lane("toxicity").at(0) < threshold(toxic.toxicity):
+        if toxic.toxicity >= 1 or draws.lane("toxicity").at(0) < threshold(toxic.toxicity):
             found.append(kept.get(id(toxic)) or Stage(toxic.order, toxic.attributes.decider(draws), toxic))
     return found

@@ -40,11 +40,11 @@ class Way:
 
     def refit(self, toxics: list[Toxic]) -> None:
         """Other toxics."""
-        self.link.refit(stages(toxics, self.link.stages, self.seed, "path", 0), self.now_ns)
+        self.held.hasten(self.link.refit(stages(toxics, self.link.stages, self.seed, "path", 0)), self.now_ns)
 
     def scripted(self, *deciders: Decide) -> None:
         """Stages that decide what a test has written down."""
-        self.link.refit([Stage(i, one, Toxic("", "", "", 1.0, Loss(0.0), i)) for i, one in enumerate(deciders)], 0)
+        self.link.refit([Stage(i, one, Toxic("", "", "", 1.0, Loss(0.0), i)) for i, one in enumerate(deciders)])
 
     def at(self, ms: float, *payloads: bytes) -> None:
         """What is due by now goes on, then these arrive."""
