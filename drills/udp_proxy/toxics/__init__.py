@@ -1,0 +1,1 @@
+"""The toxics: what each decides for a packet, without sockets and without a clock."""
