@@ -51,6 +51,7 @@ class Registry:
         self._memory = memory
         self._defects = defects or Defects()
         self._relays: dict[str, Relay] = {}
+        self._takes_one_back = memory.restarted and self._defects.on("master_takes_one_relay_back")
 
     def relays(self) -> list[Relay]:
         """Every record, in no promised order."""
@@ -59,6 +60,8 @@ class Registry:
     def refusal(self, said: Registration, now_s: float) -> str | None:
         """Why this registration gets 403, as a log line; None if it may be stored."""
         known = self._relays.get(said.relay_id)
+        if self._takes_one_back and self._others(said):
+            return f"relay {said.relay_id} rejected: another came first"
         if known and known.said.endpoints != said.endpoints and self._is_live(known, now_s):
             return f"relay {said.relay_id} rejected: it is live with other endpoints"
         if known and known.said.endpoints == said.endpoints:
