@@ -47,6 +47,7 @@ REGISTRY: dict[str, Defect] = {
         Defect("relay_refuses_leases_after_rejoining", "relay", "registered again, it refuses every lease", "D-05"),
         Defect("relay_ignores_new_key", "relay", "registered again, it keeps the key it had and says ready", "D-05"),
         Defect("relay_waits_for_ever", "relay", "a call to the master that is not answered is never given up", "D-24"),
+        Defect("relay_gives_up_its_master", "relay", "after two failed heartbeats it neither beats nor registers again"),
         Defect("relay_stops_without_master", "relay", "no FORWARD is sent on while it is not registered"),
     )
 }
