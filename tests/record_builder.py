@@ -213,7 +213,7 @@ class RecordBuilder:
         accepted_s: float | None = 13.2, outcome: str = "accepted", says_ready: bool = True,
         looks: Callable[[float], bool] = lambda at_s: True,
     ) -> RecordBuilder:  # fmt: skip
-        """The story of master_restart: asked to go at 12 s, started again at 12.2 s, a fresh lease and a whole master."""
+        """The story of master_restart: asked to go at 12 s, started again at 12.2 s, whole and lending again."""
         times = {A: 12.8, B: 13.0} if relays_s is None else relays_s
         for tenth in range(200):
             at_s = tenth / 10 + 10.03

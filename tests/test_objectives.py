@@ -135,8 +135,8 @@ CASES = {
         0.0, 20, drained_restart("Draining"), drained_restart("Active"), drained_restart(None),
     ),
     "master_loss_noticed_s": Case(
-        Duration(2.5), 2, unreachable({"relay_a": 13.0, "relay_b": 14.0}), unreachable({"relay_a": 13.0, "relay_b": None}),
-        unreachable({"relay_a": 13.0}),
+        Duration(2.5), 2, unreachable({"relay_a": 13.0, "relay_b": 14.0}),
+        unreachable({"relay_a": 13.0, "relay_b": None}), unreachable({"relay_a": 13.0}),
     ),
 }  # fmt: skip
 

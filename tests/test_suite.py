@@ -71,9 +71,9 @@ def test_a_drill_for_one_stage_is_refused_on_the_other() -> None:
     """Bad input where that was asked for, and a drill that cannot run where nobody asked."""
     (drill,) = Catalogue().named(["unreachable_40s"])
     check_stage([drill], Options(stage="processes", stage_why="asked for"))
-    with pytest.raises(BadInput, match="stage.only: found processes, expected a drill that can stand on containers"):
+    with pytest.raises(BadInput, match=r"stage\.only: found processes, expected a drill that can stand on containers"):
         check_stage([drill], Options(stage="containers", stage_why="asked for"))
-    with pytest.raises(CannotRun, match="stage.only: found processes"):
+    with pytest.raises(CannotRun, match=r"stage\.only: found processes"):
         check_stage([drill], Options(stage="containers", stage_why="an engine answers"))
 
 

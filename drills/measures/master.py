@@ -94,8 +94,8 @@ def seconds_until_relays(record: Record, span: Span, claim: Claim) -> Evidence:
     baseline = _baseline(record, outage, beat_ms)
     back = _back(record, outage)
     if not baseline or back is None or outage.unproven:
-        missing = outage.unproven or ("the master was not seen to be back" if baseline else "nobody saw its relays before")
-        return Evidence(0, None, missing=missing)
+        unseen = "the master was not seen to be back" if baseline else "nobody saw its relays before"
+        return Evidence(0, None, missing=outage.unproven or unseen)
     for event in record.named("relays.seen", "master.seen"):
         if event["asked_ns"] >= back["asked_ns"] and baseline <= _fresh(_last_list(event), FRESH_BEATS * beat_ms):
             says = f"{len(baseline)} relays listed, each heard from within {FRESH_BEATS:g} heartbeats"
@@ -123,8 +123,8 @@ def _fresh(relays: Iterable[dict[str, Any]], age_ms_max: float) -> set[str]:
 def untruthful_looks(record: Record, span: Span, claim: Claim) -> Evidence:
     """Looks in which /ready said 200 and no relay could be assigned, or 503, twice running, though one could.
 
-    A relay that can be assigned is listed in a state that gets leases and was heard from within 3 heartbeats. The list is
-    read before and after /ready; both must contradict it, and not by a hair.
+    A relay that can be assigned is listed in a state that gets leases and was heard from within 3 heartbeats. The list
+    is read before and after /ready; both must contradict it, and not by a hair.
     """
     outage = outage_of(record)
     if outage is None:
@@ -132,14 +132,14 @@ def untruthful_looks(record: Record, span: Span, claim: Claim) -> Evidence:
     beat_ms = float(record.provenance["heartbeat_s"]) * 1000
     looks = [event for event in record.named("master.seen") if event["asked_ns"] in span and
              event["asked_ns"] >= outage.asked_ns]  # fmt: skip
-    boasts = [look for look in looks if look["ready"] and not _assignable(look, FRESH_BEATS + DOUBT_BEATS, beat_ms, any)]
+    boasts = [look["ready"] and not _assignable(look, FRESH_BEATS + DOUBT_BEATS, beat_ms, any) for look in looks]
     denials = [not look["ready"] and _assignable(look, FRESH_BEATS - DOUBT_BEATS, beat_ms, all) for look in looks]
-    denied = sum(before and after for before, after in pairwise(denials))
+    boasted, denied = sum(boasts), sum(before and after for before, after in pairwise(denials))
     if not any(look["asked_ns"] >= outage.mending_ns for look in looks):
         return Evidence(0, None, missing="nobody saw the master after it was brought back")
-    parts = [f"200 without a relay in {len(boasts)}" if boasts else "", f"503 with one in {denied}" if denied else ""]
+    parts = [f"200 without a relay in {boasted}" if boasted else "", f"503 with one in {denied}" if denied else ""]
     says = f"{len(looks)} looks" + "".join(f", {part}" for part in parts if part)
-    return Evidence(len(looks), float(len(boasts) + denied), says=says)
+    return Evidence(len(looks), float(boasted + denied), says=says)
 
 
 def _assignable(look: Event, beats: float, beat_ms: float, how: Any) -> bool:
@@ -179,13 +179,13 @@ def seconds_until_accepted(record: Record, span: Span, claim: Claim) -> Evidence
 def leases_refused_by_ready_relays(record: Record, span: Span, claim: Claim) -> Evidence:
     """Leases that were given, and refused by the relay they name, which said that it was ready before and after."""
     trials = [event for event in record.named("lease.tried") if event["asked_ns"] in span]
-    given_none = [event for event in record.named("lease.none") if event.ns in span and event["why"] in ("try", "fresh")]
+    none = [event for event in record.named("lease.none") if event.ns in span and event["why"] in ("try", "fresh")]
     refused = [event for event in trials
                if event["outcome"].count("reject") and event["ready_before"] and event["ready_after"]]  # fmt: skip
-    says = f"{len(trials)} leases tried, {len(given_none)} not given"
+    says = f"{len(trials)} leases tried, {len(none)} not given"
     if refused:
         says += f"; first refused by {refused[0]['service']}: {refused[0]['outcome']}"
-    return Evidence(len(trials) + len(given_none), float(len(refused)) if trials or given_none else None, says=says)
+    return Evidence(len(trials) + len(none), float(len(refused)) if trials or none else None, says=says)
 
 
 def sightings_after_the_outage(record: Record, span: Span, claim: Claim) -> Evidence:

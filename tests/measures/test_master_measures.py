@@ -27,7 +27,9 @@ ABOUT_AN_OUTAGE = ("master_back_s", "relays_back_s", "ready_is_truthful", "key_i
 
 
 @pytest.mark.parametrize("claim", ABOUT_AN_OUTAGE)
-@pytest.mark.parametrize(("fault", "subject"), [("restart", "relay_a"), ("down", "ends_to_gateway"), ("drain", "relay_a")])
+@pytest.mark.parametrize(
+    ("fault", "subject"), [("restart", "relay_a"), ("down", "ends_to_gateway"), ("drain", "relay_a")]
+)
 def test_what_does_not_concern_the_master_is_no_outage(claim: str, fault: str, subject: str) -> None:
     """However well the master looks."""
     builder = sound(0).fault(fault, subject, 12.0, 13.0, relay_id=A)
@@ -80,7 +82,8 @@ def test_another_relay_in_the_place_of_one_is_not_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age_ms", "ready", "lies"), [(1000, True, 0), (1600, True, 0), (1900, True, 30), (1400, False, 0), (1000, False, 29)]
+    ("age_ms", "ready", "lies"),
+    [(1000, True, 0), (1600, True, 0), (1900, True, 30), (1400, False, 0), (1000, False, 29)],
 )
 def test_an_age_at_the_border_proves_no_lie(age_ms: float, ready: bool, lies: int) -> None:
     """Three heartbeats are 1500 ms here: what lies within half a beat of them may be either."""
@@ -136,7 +139,9 @@ def test_only_who_says_ready_before_and_after_breaks_a_promise(
 
 def test_leases_that_are_not_given_are_asked_for_all_the_same() -> None:
     """Nobody who says ready refused one; others' leases do not count."""
-    builder = sound(0).event(15.0, "lease.none", why="try", reason="x").event(15.0, "lease.none", why="sample", reason="x")
+    builder = sound(0)
+    for why in ("try", "sample"):
+        builder.event(15.0, "lease.none", why=why, reason="no relay is available")
     evidence = measured("ready_relays_accept_leases", builder)
     assert (evidence.figure, evidence.samples) == (0.0, 1)
 

@@ -347,7 +347,7 @@ def test_defect_selection_ignores_drain_hands_out_draining_relays_as_active() ->
 
 
 @pytest.mark.parametrize(("defects", "refused"), [((), False), (("master_counts_a_relay_against_itself",), True)])
-def test_defect_master_counts_a_relay_against_itself_refuses_one_of_five(defects: tuple[str, ...], refused: bool) -> None:
+def test_a_relay_counted_against_itself_is_refused_as_one_of_five(defects: tuple[str, ...], refused: bool) -> None:
     """Five on one address are taken, and none of them a second time (D-02)."""
     known = registry(*defects)
     for number in range(5):

@@ -41,8 +41,8 @@ class Master:
         registry, sessions = Registry(timers, memory, defects), Sessions()
         lender = Lender(registry, signer, memory, sessions, random)
         switchboard = Switchboard(lender, memory)
-        started_s = Moment.now().steady_s
-        return cls(settings, timers, signer, memory, registry, sessions, lender, switchboard, started_s, defects.on("master_ready_lies"))
+        started_s, lies = Moment.now().steady_s, defects.on("master_ready_lies")
+        return cls(settings, timers, signer, memory, registry, sessions, lender, switchboard, started_s, lies)
 
     def ready(self, now_s: float) -> bool:
         """Whether leases can be had: a key that relays know, and a relay to lend."""
