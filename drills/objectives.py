@@ -44,6 +44,7 @@ class DoubtKind(StrEnum):
 ALWAYS = frozenset({DoubtKind.FAULT, DoubtKind.STAGE, DoubtKind.INTERRUPTED, DoubtKind.RECORD, DoubtKind.CONTROL})
 MEDIA = frozenset({DoubtKind.GENERATOR, DoubtKind.OWN_LOSS, DoubtKind.STARVED, DoubtKind.CLOCK})
 SETUP = frozenset({DoubtKind.GENERATOR, DoubtKind.STARVED, DoubtKind.CLOCK})
+START = frozenset({DoubtKind.STARVED, DoubtKind.CLOCK})  # how long something took to come back: no load is in it
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,41 @@ _TABLE = (
     Claim(
         "relay_back_s", Shape.TIME_MAX, "s", "drain:seconds_until_back",
         "a restarted relay is ready, named by a lease and forwarding soon", windows=("fault",), about_time_ms=1000.0,
-        doubts=frozenset({DoubtKind.STARVED, DoubtKind.CLOCK}),
+        doubts=START,
+    ),
+    Claim(
+        "master_back_s", Shape.TIME_MAX, "s", "master:seconds_until_healthy",
+        "a master that is brought back is healthy soon", windows=("fault",), about_time_ms=1000.0, doubts=START,
+    ),
+    Claim(
+        "relays_back_s", Shape.TIME_MAX, "s", "master:seconds_until_relays",
+        "a master that is back lists every relay it had before soon", windows=("fault",), about_time_ms=1000.0,
+        doubts=START,
+    ),
+    Claim(
+        "ready_is_truthful", Shape.COUNT_MAX, "looks", "master:untruthful_looks",
+        "the master says that it is ready when there is a relay to lend, and only then", windows=("fault",),
+    ),
+    Claim(
+        "key_identity_unchanged", Shape.COUNT_MAX, "changes", "master:key_changes",
+        "a master comes back with the key that its relays know", windows=("fault",),
+    ),
+    Claim(
+        "fresh_lease_accepted_s", Shape.TIME_MAX, "s", "master:seconds_until_accepted",
+        "a lease asked for after an outage is accepted soon by a relay that went through it", windows=("fault",),
+        about_time_ms=1000.0, doubts=START,
+    ),
+    Claim(
+        "ready_relays_accept_leases", Shape.COUNT_MAX, "leases", "master:leases_refused_by_ready_relays",
+        "a relay that says it is ready accepts the leases that name it", windows=("fault",),
+    ),
+    Claim(
+        "drain_survives_master_restart", Shape.COUNT_MAX, "sightings", "master:sightings_after_the_outage",
+        "a drain is not undone by an outage of the master", windows=("fault",),
+    ),
+    Claim(
+        "master_loss_noticed_s", Shape.TIME_MAX, "s", "master:seconds_until_noticed",
+        "a relay that cannot reach its master says so soon", windows=("fault",), about_time_ms=1000.0, doubts=START,
     ),
 )  # fmt: skip
 

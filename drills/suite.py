@@ -55,6 +55,11 @@ def check_stage(scenarios: list[Scenario], options: Options) -> None:
         for fault in faults_of(scenario.fault)
         if options.stage not in FAULTS[fault].stages
     ]
+    lacking += [
+        f"{scenario.path}: stage.only: found {scenario.only}, expected a drill that can stand on {options.stage}"
+        for scenario in scenarios
+        if scenario.only and scenario.only != options.stage
+    ]
     if lacking and options.stage_why != "asked for":
         raise CannotRun(f"{'; '.join(lacking)} ({options.stage_why})")
     if lacking:

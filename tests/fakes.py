@@ -74,6 +74,7 @@ class FakeService:
     relay_id: str = ""
     own_id: str = ""  # what the running relay would tell
     ready: bool = True
+    starts: int = 0
 
 
 class FakeStage:
@@ -97,6 +98,7 @@ class FakeStage:
         self.toxiproxy = FakeToxiproxy(self)
         self.secrets = SimpleNamespace(admin_token="an admin token")
         self.states: dict[str, str] = {}  # relay id -> as the master lists it
+        self.public_key = bytes(32)  # of the master's signing key
         kinds = {"gateway": "gateway", "master": "master", "relay_a": "relay", "relay_b": "relay"}
         self.services = {name: FakeService(name, kind) for name, kind in kinds.items()}
         for name in self.services:
@@ -106,6 +108,7 @@ class FakeStage:
         service = self.services[name]
         self.starts += 1
         service.running = FakeRunning(self.trail, name, 1000 + self.starts)
+        service.starts += 1
         service.relay_id = ""
         if service.kind == "relay":
             service.own_id = f"{name}-{self.starts}"
@@ -150,6 +153,11 @@ class FakeStage:
         if running and not self.deaf:
             running.end(code)
         return code
+
+    def rekey(self, name: str, key: Any) -> None:
+        self.act("rekey", name, mends=key is None)
+        if not self.deaf:
+            self.public_key = key.public_key if key else bytes(32)
 
     def pause(self, name: str) -> None:
         self._set_state("pause", name, STOPPED, mends=False)
@@ -251,6 +259,10 @@ class FakeMasterHttp:
                 raise Refused(404, "no such relay")
         if not self.stage.deaf:
             self.stage.states[relay_id] = str(state)
+
+    def identity(self) -> SimpleNamespace:
+        self.stage.trail.append("look identity")
+        return SimpleNamespace(public_key=self.stage.public_key, key_id=f"k{self.stage.public_key.hex()[:16]}")
 
     def relays(self) -> list[SimpleNamespace]:
         self.stage.trail.append("look relays")

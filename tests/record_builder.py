@@ -196,6 +196,57 @@ class RecordBuilder:
             self.event(unmet_s, "step.unmet", step="await_back", service="relay_a", reason="not ready")
         return self
 
+    def seen(self, at_s: float, ages_ms: dict[str, float] | None, *, ready: bool | None = None, key: str = "k1",
+             state: str = "Active", status: str = "ok") -> RecordBuilder:  # fmt: skip
+        """A look at the master; with ages None it did not answer. ``ready`` is the truth where it is not said."""
+        if ages_ms is None:
+            return self.event(at_s, "master.silent", asked_ns=ns(at_s), reason="connection refused")
+        relays = [{"relay_id": relay_id, "state": state, "age_ms": age} for relay_id, age in ages_ms.items()]
+        return self.event(
+            at_s + 0.004, "master.seen", asked_ns=ns(at_s), status=status, before=relays, after=relays,
+            ready=bool(ages_ms) if ready is None else ready, key_id=key, public_key=f"{key} in hex",
+        )  # fmt: skip
+
+    def restarted(
+        self, *, back_s: float | None = 12.6, relays_s: dict[str, float] | None = None, key: str = "k1",
+        lies: Callable[[float, bool], bool] = lambda at_s, truth: truth, waited: bool = True, landed: bool = True,
+        accepted_s: float | None = 13.2, outcome: str = "accepted", says_ready: bool = True,
+        looks: Callable[[float], bool] = lambda at_s: True,
+    ) -> RecordBuilder:  # fmt: skip
+        """The story of master_restart: asked to go at 12 s, started again at 12.2 s, whole and lending again."""
+        times = {A: 12.8, B: 13.0} if relays_s is None else relays_s
+        for tenth in range(200):
+            at_s = tenth / 10 + 10.03
+            before, after = at_s < 12.0, back_s is not None and at_s >= back_s
+            listed = {name: 100.0 for name, from_s in times.items() if before or at_s >= from_s}
+            if looks(at_s):
+                self.seen(at_s, listed if before or after else None, ready=lies(at_s, bool(listed)),
+                          key=key if after else "k1")  # fmt: skip
+                self.event(at_s + 0.003, "relays.seen", asked_ns=ns(at_s), relays=[
+                    {"relay_id": name, "state": "Active", "age_ms": 100.0} for name in listed
+                ])  # fmt: skip
+        self.fault("restart", "master", 12.0, 12.25, landed=landed, mending_ns=ns(12.2))
+        if accepted_s is not None:
+            self.event(accepted_s, "lease.tried", asked_ns=ns(accepted_s - 0.02), service="relay_a", outcome=outcome,
+                       ready_before=says_ready, ready_after=says_ready)  # fmt: skip
+        if accepted_s is not None and outcome == "accepted":
+            self.event(accepted_s, "lease.accepted", began_ns=ns(12.25), accepted_ns=ns(accepted_s), service="relay_a")
+        elif waited:
+            self.event(20.25, "step.unmet", step="await_fresh_lease", began_ns=ns(12.25), reason=outcome)
+        if waited and (back_s is None or any(at_s > 22.0 for at_s in times.values())):
+            self.event(22.0, "step.unmet", step="await_master_whole", reason="not listed, or silent: relay_b")
+        return self
+
+    def unreachable(self, noticed_s: dict[str, float | None], *, looks: bool = True) -> RecordBuilder:
+        """The master stands still from 12 to 16 s; when each relay says that it is not ready, or that it never does."""
+        self.fault("pause", "master", 12.0, 16.0, mending_ns=ns(15.99))
+        for tenth in range(200 if looks else 0):
+            at_s = tenth / 10 + 10.05
+            for service, from_s in noticed_s.items():
+                ready = from_s is None or not from_s <= at_s < 16.5
+                self.event(at_s, "relay.health", service=service, ready=ready)
+        return self
+
     def over(self, at_s: float = 40.0, *, finished: int | None = None, rows: int | None = None) -> RecordBuilder:
         """The end of a run that ended well."""
         total = sum(len(block["session"]) for block in self.blocks)

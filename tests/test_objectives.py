@@ -10,7 +10,7 @@ import pytest
 from drills.objectives import ALWAYS, CLAIMS, DoubtKind, Shape
 from drills.scenario.durations import Duration
 from drills.verdict import Outcome, judge
-from tests.record_builder import A, RecordBuilder, promise, scenario_of, sound, tiers_of
+from tests.record_builder import A, B, RecordBuilder, ns, promise, scenario_of, sound, tiers_of
 
 Make = Callable[[], RecordBuilder]
 
@@ -18,6 +18,28 @@ Make = Callable[[], RecordBuilder]
 def drain(**story: object) -> Make:
     """A sound record with the story of relay_drain, told in this way."""
     return lambda: sound(10).drained(**story)  # type: ignore[arg-type]
+
+
+def restart(**story: object) -> Make:
+    """A sound record with the story of master_restart, told in this way."""
+    return lambda: sound(10).restarted(**story)  # type: ignore[arg-type]
+
+
+def drained_restart(after: str | None) -> Make:
+    """A drain during which the master is restarted at 12 s; how the relay is listed from 13 s on."""
+
+    def make() -> RecordBuilder:
+        def state(at_s: float) -> str | None:
+            return "Draining" if at_s < 12.0 else None if at_s < 13.0 else after
+
+        return sound(10).drained(state=state).fault("restart", "master", 12.0, 12.25, mending_ns=ns(12.2))
+
+    return make
+
+
+def unreachable(noticed_s: dict[str, float | None]) -> Make:
+    """A master that stands still, noticed by each relay at these times."""
+    return lambda: sound(10).unreachable(noticed_s)
 
 
 def setups(failed: int, count: int = 200) -> Make:
@@ -90,6 +112,32 @@ CASES = {
         drain(looks=lambda at_s: at_s < 17.8),
     ),
     "relay_back_s": Case(Duration(4.0), 1, drain(), drain(back_s=25.0), drain(back_s=None)),
+    "master_back_s": Case(Duration(4.0), 1, restart(), restart(back_s=17.0), restart(back_s=None, waited=False)),
+    "relays_back_s": Case(
+        Duration(6.0), 2, restart(), restart(relays_s={A: 12.8, B: 99.0}),
+        restart(relays_s={A: 12.8, B: 99.0}, waited=False),
+    ),
+    "ready_is_truthful": Case(
+        0.0, 20, restart(), restart(lies=lambda at_s, truth: True), restart(looks=lambda at_s: at_s < 13.0),
+    ),
+    "key_identity_unchanged": Case(
+        0.0, 20, restart(), restart(key="k2"), restart(looks=lambda at_s: at_s > 12.0),
+    ),
+    "fresh_lease_accepted_s": Case(
+        Duration(4.0), 1, restart(), restart(outcome="server end: reject invalid_signature"),
+        restart(accepted_s=None, waited=False),
+    ),
+    "ready_relays_accept_leases": Case(
+        0.0, 1, restart(), restart(outcome="server end: reject invalid_signature"),
+        restart(accepted_s=None),
+    ),
+    "drain_survives_master_restart": Case(
+        0.0, 20, drained_restart("Draining"), drained_restart("Active"), drained_restart(None),
+    ),
+    "master_loss_noticed_s": Case(
+        Duration(2.5), 2, unreachable({"relay_a": 13.0, "relay_b": 14.0}),
+        unreachable({"relay_a": 13.0, "relay_b": None}), unreachable({"relay_a": 13.0}),
+    ),
 }  # fmt: skip
 
 

@@ -69,6 +69,16 @@ def test_containers_offer_every_fault(crashing: Scenario, harmless: Scenario, wh
     check_stage([harmless, crashing], Options(stage="containers", stage_why=why))
 
 
+def test_a_drill_for_one_stage_is_refused_on_the_other() -> None:
+    """Bad input where that was asked for, and a drill that cannot run where nobody asked."""
+    (drill,) = Catalogue().named(["unreachable_40s"])
+    check_stage([drill], Options(stage="processes", stage_why="asked for"))
+    with pytest.raises(BadInput, match=r"stage\.only: found processes, expected a drill that can stand on containers"):
+        check_stage([drill], Options(stage="containers", stage_why="asked for"))
+    with pytest.raises(CannotRun, match=r"stage\.only: found processes"):
+        check_stage([drill], Options(stage="containers", stage_why="an engine answers"))
+
+
 @pytest.mark.parametrize("why", ["asked for", FALLEN_BACK])
 def test_a_drill_that_needs_no_containers_runs_without(harmless: Scenario, why: str) -> None:
     """Also where nobody asked for processes."""

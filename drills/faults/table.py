@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drills.faults import black_hole, crash, down, drain, kill, latency, pause, restart, stop
+from drills.faults import black_hole, crash, down, drain, kill, latency, pause, restart, rotate_key, stop
 from drills.faults.base import Fault
 
 FAULTS: dict[str, Fault] = {
@@ -14,6 +14,7 @@ FAULTS: dict[str, Fault] = {
         crash.FAULT,
         restart.FAULT,
         pause.FAULT,
+        rotate_key.FAULT,
         latency.FAULT,
         black_hole.FAULT,
         down.FAULT,

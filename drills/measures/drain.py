@@ -47,7 +47,7 @@ class Drain:
         return (ns - self.event.ns) / 1e9
 
 
-def _drain(record: Record) -> Drain | None:
+def first_drain(record: Record) -> Drain | None:
     """The first drain: from the proof that it had landed until we began to end it, or to stop its relay."""
     event = next((event for event in record.named("fault.injected") if event["fault"] == "drain"), None)
     if event is None:
@@ -79,7 +79,7 @@ def leases_on_the_drained(record: Record, span: Span, claim: Claim) -> Evidence:
     None proves something only if leases that ignored the drain would hardly all have missed it: the relay's share of
     the leases before the drain says how likely that is.
     """
-    drain = _drain(record)
+    drain = first_drain(record)
     if drain is None:
         return _no_drain()
     if drain.unproven:
@@ -114,7 +114,7 @@ class _Look:
     age_ms: float
 
 
-def _looks(record: Record, relay_id: str, span: Span) -> list[_Look]:
+def looks_at(record: Record, relay_id: str, span: Span) -> list[_Look]:
     """The looks that were asked for and answered within a stretch of time."""
     found = []
     for event in record.named("relays.seen"):
@@ -139,13 +139,13 @@ def _unseen(record: Record, looks: list[_Look], span: Span) -> str:
 
 def heartbeats_held(record: Record, span: Span, claim: Claim) -> Evidence:
     """Heartbeats of the drained relay, up to the next fault, through which it was listed as Draining."""
-    drain = _drain(record)
+    drain = first_drain(record)
     if drain is None:
         return _no_drain()
     others = [event["asked_ns"] for event in record.named("fault.injected", "fault.receipt")
               if event["fault"] != "drain" and event["asked_ns"] > drain.force.from_ns]  # fmt: skip
     undisturbed = Span(drain.force.from_ns, min([drain.force.to_ns, *others]))
-    looks = _looks(record, drain.relay_id, undisturbed)
+    looks = looks_at(record, drain.relay_id, undisturbed)
     beats = _beats(record, drain.relay_id, looks)
     wrong = next((look for look in looks if look.state not in (DRAINING, "")), None)
     if wrong:
@@ -191,7 +191,7 @@ def _reregistered(record: Record, drain: Drain, cut: Event) -> list[Event]:
 
 def reregistrations(record: Record, span: Span, claim: Claim) -> Evidence:
     """How often the drained relay registered again after its path to the master had been cut."""
-    drain = _drain(record)
+    drain = first_drain(record)
     if drain is None:
         return _no_drain()
     cut = _cut(record, drain)
@@ -225,7 +225,7 @@ def _why_it_may_not_be_known(record: Record, drain: Drain, cut: Event, said: lis
 
 def sightings_after_reregistration(record: Record, span: Span, claim: Claim) -> Evidence:
     """Looks at the master's list, after the relay had registered again, in which it was not Draining."""
-    drain = _drain(record)
+    drain = first_drain(record)
     if drain is None:
         return _no_drain()
     if drain.unproven:
@@ -235,7 +235,7 @@ def sightings_after_reregistration(record: Record, span: Span, claim: Claim) -> 
     if not seen:
         return Evidence(0, None, missing="the relay was not seen to register again")
     afterwards = Span(seen[0].ns, max(seen[0].ns, drain.force.to_ns))
-    looks = _looks(record, drain.relay_id, afterwards)
+    looks = looks_at(record, drain.relay_id, afterwards)
     wrong = [look for look in looks if look.state not in (DRAINING, "")]
     if wrong:
         after = (wrong[0].asked_ns - seen[0].ns) / 1e9

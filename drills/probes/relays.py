@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
+from typing import Any
+
 from drills.stage.base import Stage
 from drills.wavry.errors import WireError
-from drills.wavry.master import MasterHttp
+from drills.wavry.master import MasterHttp, RelayRecord
 from drills.wavry.relay import RelayHttp
 
 PROBE_TIMEOUT_S = 2.0
@@ -29,3 +33,27 @@ def state_of(master: MasterHttp, relay_id: str) -> str | None:
     except WireError:
         return None
     return str(found[0]) if found else None
+
+
+def listed(relays: Iterable[RelayRecord]) -> list[dict[str, Any]]:
+    """The master's list of relays as it stands in the journal."""
+    return [{"relay_id": relay.relay_id, "state": str(relay.state), "age_ms": relay.last_seen_ms_ago,
+             "load_pct": relay.load_percent} for relay in relays]  # fmt: skip
+
+
+def service_of(stage: Stage, relay_id: str) -> str:
+    """The service whose running relay has this id; empty where none of those that tell their id does."""
+    for name in stage.relays():
+        with contextlib.suppress(WireError):
+            if current_relay_id(stage, name) == relay_id:
+                return name
+    return ""
+
+
+def says_ready(stage: Stage, service: str) -> bool | None:
+    """What the relay's own /ready says; None where it does not answer."""
+    try:
+        with RelayHttp(stage.http(service), timeout_s=PROBE_TIMEOUT_S) as relay:
+            return relay.ready().ready
+    except WireError:
+        return None

@@ -15,7 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from drills.probes.machine import SLICE_S, MachineProbe
-from drills.probes.relays import current_relay_id
+from drills.probes.master import EVERY_S, MasterLooks
+from drills.probes.relays import current_relay_id, listed
 from drills.record import Journal
 from drills.stage.base import Stage
 from drills.wavry.errors import WireError
@@ -39,11 +40,12 @@ _ANCHORS = {
 def watched(stage: Stage, journal: Journal) -> Iterator[None]:
     """All watchers, for as long as the context lasts."""
     stop = threading.Event()
-    states = _RelayStates(stage, journal)
+    states, master = _RelayStates(stage, journal), MasterLooks(stage, journal)
     relays = [_RelayHealth(stage, journal, name) for name in stage.relays()]
     gateways = [_Gateway(stage, journal)] if "gateway" in stage.services else []
-    looks: list[tuple[float, Callable[[], None]]] = [
+    looks: list[tuple[float, Callable[[], object]]] = [
         (stage.heartbeat_s * STATES_EVERY_BEATS, states.look),
+        (EVERY_S, master.look),
         (SLICE_S, MachineProbe(stage, journal).look),
         (0.5, _Standing(stage, journal).look),
         (LOGS_EVERY_S, _Logs(stage, journal).look),
@@ -60,13 +62,14 @@ def watched(stage: Stage, journal: Journal) -> Iterator[None]:
         for thread in threads:
             thread.join(TIMEOUT_S + 1.0)
         states.master.close()
+        master.close()
         for relay in relays:
             relay.relay.close()
         for gateway in gateways:
             gateway.gateway.close()
 
 
-def _repeat(stop: threading.Event, journal: Journal, every_s: float, look: Callable[[], None]) -> None:
+def _repeat(stop: threading.Event, journal: Journal, every_s: float, look: Callable[[], object]) -> None:
     due = time.monotonic()
     try:
         while not stop.is_set():
@@ -92,9 +95,7 @@ class _RelayStates:
         except WireError as error:
             self.journal.write("master.unreachable", reason=str(error))
             return
-        seen = [{"relay_id": relay.relay_id, "state": str(relay.state), "age_ms": relay.last_seen_ms_ago,
-                 "load_pct": relay.load_percent} for relay in relays]  # fmt: skip
-        self.journal.write("relays.seen", asked_ns=asked_ns, relays=seen)
+        self.journal.write("relays.seen", asked_ns=asked_ns, relays=listed(relays))
 
 
 class _Standing:

@@ -38,6 +38,23 @@ REGISTRY: dict[str, Defect] = {
         Defect("gateway_loses_one_offer_in_ten", "gateway", "every tenth Offer is not passed on", "D20"),
         Defect("relay_refuses_one_present_in_ten", "relay", "every tenth valid LEASE_PRESENT gets REJECT 2"),
         Defect("relay_returns_late", "relay", "it registers 16 heartbeats after its start"),
+        Defect("master_returns_late", "master", "it listens 12 heartbeats after its start"),
+        Defect("master_takes_one_relay_back", "master", "started again, it refuses every relay but the first", "D-02"),
+        Defect(
+            "master_counts_a_relay_against_itself",
+            "master",
+            "the sixth registration from an address gets 403, whoever it is and however long ago the others were heard",
+            "D-02",
+        ),
+        Defect("master_ready_lies", "master", "/ready says 200 without a relay to lend, and 503 with one"),
+        Defect("master_changes_its_key_id", "master", "each start gives its key another id", "D-05"),
+        Defect("master_returns_with_new_key", "master", "started again, it signs with a key of its own making", "D-05"),
+        Defect("master_forgets_drains_on_restart", "master", "what was drained or banned is not read at start", "D-04"),
+        Defect("relay_refuses_leases_after_rejoining", "relay", "registered again, it refuses every lease", "D-05"),
+        Defect("relay_ignores_new_key", "relay", "registered again, it keeps the key it had and says ready", "D-05"),
+        Defect("relay_waits_for_ever", "relay", "a call to the master that is not answered is never given up", "D-24"),
+        Defect("relay_gives_up_its_master", "relay", "after two failed heartbeats it goes silent for good"),
+        Defect("relay_stops_without_master", "relay", "no FORWARD is sent on while it is not registered"),
     )
 }
 

@@ -19,6 +19,8 @@ _NOTABLE: dict[str, Callable[[Event], str]] = {
                                    f"{event.get('left')} sessions left on {event.get('service')}",
     "relay.back": lambda event: f"{event.get('service')} is back",
     "relay.reregistered": lambda event: f"{event.get('service')} registered again",
+    "master.whole": lambda event: "the master lists every relay again",
+    "lease.accepted": lambda event: f"a fresh lease is accepted by {event.get('service')}",
     "load.error": lambda event: f"the load generator failed: {event.get('error', '')}",
     "run.interrupted": lambda event: f"interrupted by {event.get('signal', 'a signal')}",
     "run.failed": lambda event: f"the run failed: {event.get('error', '')}",

@@ -18,6 +18,7 @@ from drills.scenario.durations import Duration
 WINDOWS = ("calm", "fault", "recovery")
 Window = Literal["calm", "fault", "recovery"]
 SUITES = ("monthly", "prerelease", "daily")
+STAGES = ("processes", "containers")
 TIERS = ("dev", "stage", "prod")
 SAMPLES_MAX = 1_000_000_000  # more than any record of ours holds
 Why = Annotated[
@@ -118,9 +119,10 @@ class ObjectiveSpec(Strict):
 
 
 class StageSpec(Strict):
-    """Which services of docker-compose.drills.yml stand on the stage."""
+    """Which services of docker-compose.drills.yml stand on the stage, and on which stage where only one has them."""
 
     services: Annotated[tuple[str, ...], Field(min_length=1)]
+    only: Literal["processes", "containers"] | None = None
 
     @field_validator("services", mode="before")
     @classmethod
@@ -167,3 +169,4 @@ class Scenario:
     fault: tuple[Step, ...]
     objectives: tuple[ObjectiveSpec, ...]
     teeth: dict[str, tuple[str, ...]]  # defect -> the claims that must catch it
+    only: str = ""  # the one stage that has what stands on it; empty where each has

@@ -12,10 +12,10 @@ from typing import Any
 
 from drills.errors import BadInput
 from drills.scenario import strict_yaml
-from drills.scenario.models import SUITES, Generator, Load, Scenario, Windows
+from drills.scenario.models import STAGES, SUITES, Generator, Load, Scenario, Windows
 from drills.scenario.problems import Problems, joined
 from drills.scenario.promises import check_generator, claims_named, least_samples, read_objectives, read_teeth
-from drills.scenario.reading import Part, read_names, read_part, read_sentence
+from drills.scenario.reading import Part, known, read_names, read_part, read_sentence
 from drills.scenario.story import StoryReader
 from drills.scenario.tiers import Tiers
 from drills.stage.compose import CONTROL_PLANE, Compose
@@ -74,7 +74,7 @@ def _read(
         return None
     return Scenario(
         stem, problems.file, text, claim, blast_radius, tuple(suites), services, load, generator, windows, story,
-        objectives, teeth,
+        objectives, teeth, _only(problems, raw.get("stage")),
     )  # fmt: skip
 
 
@@ -103,11 +103,11 @@ def _services(problems: Problems, raw: Any, compose: Compose) -> tuple[str, ...]
     """The services on stage, or all of them where the list cannot be read: its mistakes must not cause others."""
     everybody = compose.of_kind(*CONTROL_PLANE)  # Toxiproxy and the load are always there
     if not isinstance(raw, dict):
-        problems.add("stage", raw, "a mapping with the key services")
+        problems.add("stage", raw, "a mapping with the keys services, only")
         return everybody
     for key in raw:
-        if key != "services":
-            problems.add(joined("stage", key), raw[key], "no such key here; the keys are services")
+        if key not in ("services", "only"):
+            problems.add(joined("stage", key), raw[key], "no such key here; the keys are services, only")
     if "services" not in raw:
         problems.missing("stage.services")
         return everybody
@@ -119,3 +119,14 @@ def _services(problems: Problems, raw: Any, compose: Compose) -> tuple[str, ...]
         if not any(compose.services[name].kind == kind for name in names):
             problems.add("stage.services", list(names), f"at least one {kind}: sessions need it")
     return names
+
+
+def _only(problems: Problems, raw: Any) -> str:
+    """The one stage that a drill can stand on; empty where it says none."""
+    found = raw.get("only") if isinstance(raw, dict) else None
+    if found is None and not (isinstance(raw, dict) and "only" in raw):
+        return ""
+    if not known(found, STAGES):
+        problems.add("stage.only", found, f"one of {', '.join(STAGES)}")
+        return ""
+    return str(found)

@@ -18,7 +18,7 @@ from drills.faults.table import FAULTS
 from drills.objectives import CLAIMS, Claim, Shape
 from drills.reference.defects import REGISTRY
 from drills.scenario.durations import JSON_SCHEMA as DURATION
-from drills.scenario.models import SUITES, Generator, Load, ObjectiveSpec, Windows
+from drills.scenario.models import STAGES, SUITES, Generator, Load, ObjectiveSpec, Windows
 from drills.scenario.parse import KEYS, SNAKE_CASE
 from drills.stage.compose import CONTROL_PLANE, Compose
 from drills.steps.base import StepKind
@@ -105,7 +105,10 @@ def _stage(compose: Compose) -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "required": ["services"],
-        "properties": {"services": services},
+        "properties": {
+            "services": services,
+            "only": {"enum": list(STAGES), "description": "the one stage that has these services; left out: each has"},
+        },
     }
 
 

@@ -28,6 +28,7 @@ from drills.stage.toxiproxy import ToxiproxyServer
 
 if TYPE_CHECKING:
     from drills.load.settings import LoadSettings
+    from drills.wavry.lease import SigningKey
 
 READY_S = 20.0
 LOOK_EVERY_S = 0.01
@@ -158,8 +159,10 @@ class Stage(ABC):
     def _service(self, plan: ServicePlan) -> Service:
         address = self.variables[f"DRILLS_ADDRESS_{plan.name.upper()}"]
         command = tuple(interpolate(word, self.variables) for word in plan.command)
-        environment = {key: interpolate(value, self.variables) for key, value in plan.environment.items()}
-        return Service(plan, address, command, environment)
+        return Service(plan, address, command, self._environment(plan))
+
+    def _environment(self, plan: ServicePlan) -> dict[str, str]:
+        return {key: interpolate(value, self.variables) for key, value in plan.environment.items()}
 
     # -- what a stage is made of -------------------------------------------------------------------------------------
 
@@ -310,6 +313,13 @@ class Stage(ABC):
 
     def _check_own_port(self, service: Service) -> None:  # noqa: B027 - in a container nobody else is there
         """Raises CannotRun where somebody else may have answered in the place of a service."""
+
+    def rekey(self, name: str, key: SigningKey | None) -> None:
+        """Restart the master with another signing key, None for the run's own; relays are told at their next start.
+
+        Raises CannotRun where the stage cannot give a service other settings than those it was made with.
+        """
+        raise CannotRun(f"{name} cannot have another key: a stage of {self.name} makes its services once")
 
     def unexpected(self) -> dict[str, str]:
         """Services that are not where they should be and were not taken away by us: name -> what is wrong."""

@@ -15,12 +15,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drills.errors import BadInput, CannotRun
 from drills.stage.addresses import Block
 from drills.stage.base import STOP_GRACE_S, Running, Service, Stage
 from drills.stage.children import KILLED_S, REPOSITORY, Child, spawn, sweep
 from drills.stage.compose import CONTROL_PLANE, LOAD, Compose
+
+if TYPE_CHECKING:
+    from drills.wavry.lease import SigningKey
 
 TOOLS = REPOSITORY / ".tools" / "bin"
 
@@ -145,6 +149,17 @@ class ProcessStage(Stage):
         """SIGCONT."""
         if child := self._child(name):
             child.signal(signal.SIGCONT)
+
+    def rekey(self, name: str, key: SigningKey | None) -> None:
+        """Restart the master with another signing key, None for the run's own; relays are told at their next start."""
+        self.stop(name)
+        self.variables |= {
+            "DRILLS_SIGNING_KEY": key.hex if key else self.secrets.signing_key,
+            "DRILLS_SIGNING_PUBLIC_KEY": key.public_hex if key else self.secrets.signing_public_key,
+        }
+        for service in self.services.values():
+            service.environment = self._environment(service.plan)
+        self.start(name)
 
     # -- where things are --------------------------------------------------------------------------------------------
 

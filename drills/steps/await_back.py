@@ -14,14 +14,10 @@ from drills.scenario.durations import Duration
 from drills.steps.base import StepKind
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from drills.probes.leases import GivenPair
     from drills.scene import Scene
-    from drills.wavry.relay import RelayPeer
 
 PAUSE_S = 0.05
-PACKETS = 5
 
 
 class AwaitBackArguments(Arguments):
@@ -32,13 +28,15 @@ class AwaitBackArguments(Arguments):
 
 
 def _perform(scene: Scene, arguments: AwaitBackArguments) -> None:
+    from drills.probes.acceptance import ACCEPTED, outcome_of
+
     service = arguments.service
     deadline_ns = scene.now_ns() + int(arguments.within.in_s(scene.heartbeat_s) * 1e9)
     relay_id = _ready(scene, service, deadline_ns)
     named_ns = 0
     while relay_id and (given := _named(scene, relay_id, deadline_ns)):
         named_ns = named_ns or scene.now_ns()
-        if _forwards_both_ways(scene, given):
+        if outcome_of(scene, given) == ACCEPTED:
             scene.journal.write("relay.back", service=service, relay_id=relay_id, named_ns=named_ns,
                                 forwarded_ns=scene.now_ns())  # fmt: skip
             return
@@ -73,44 +71,6 @@ def _named(scene: Scene, relay_id: str, deadline_ns: int) -> GivenPair | None:
                 return given
             scene.pause(PAUSE_S)
     return None
-
-
-def _forwards_both_ways(scene: Scene, given: GivenPair) -> bool:
-    from drills.wavry.errors import WireError
-    from drills.wavry.packets import Ack
-    from drills.wavry.relay import RelayPeer
-
-    address = _split(given.host.address)
-    hosts_address, clients_address = scene.stage.probe_sources()
-    try:
-        with (
-            RelayPeer(address, timeout_s=2.0, source_address=hosts_address) as host,
-            RelayPeer(address, timeout_s=2.0, source_address=clients_address) as client,
-        ):
-            answers = (
-                host.present(given.host.session, "server", given.host.token),
-                client.present(given.client.session, "client", given.client.token),
-            )
-            session = given.host.session
-            return all(isinstance(answer, Ack) for answer in answers) and (
-                _crosses(client, host, session) and _crosses(host, client, session)
-            )
-    except WireError as error:
-        scene.journal.write("relay.canary", reason=str(error))
-        return False
-
-
-def _crosses(sender: RelayPeer, receiver: RelayPeer, session: UUID) -> bool:
-    for number in range(PACKETS):
-        sender.forward(session, number + 1, b"canary")
-        if receiver.receive(0.3) is not None:
-            return True
-    return False
-
-
-def _split(address: str) -> tuple[str, int]:
-    host, port = address.rsplit(":", 1)
-    return host, int(port)
 
 
 STEP = StepKind(

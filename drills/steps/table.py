@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-from drills.steps import await_back, await_reregistration, empty, hold, sample_leases
+from drills.steps import (
+    await_back,
+    await_fresh_lease,
+    await_master_whole,
+    await_reregistration,
+    empty,
+    hold,
+    sample_leases,
+    try_leases,
+)
 from drills.steps.base import StepKind
 
 STEPS: dict[str, StepKind] = {
-    step.name: step for step in (hold.STEP, sample_leases.STEP, await_reregistration.STEP, empty.STEP, await_back.STEP)
+    step.name: step
+    for step in (
+        hold.STEP,
+        sample_leases.STEP,
+        try_leases.STEP,
+        await_reregistration.STEP,
+        empty.STEP,
+        await_back.STEP,
+        await_master_whole.STEP,
+        await_fresh_lease.STEP,
+    )
 }

@@ -160,7 +160,32 @@ def test_a_restart_policy_that_does_not_act_is_not_called_mending(scene: FakeSce
     assert len(scene.journal.named("service.started")) == 1
 
 
+ONE_STAGE = {"crash": {"containers"}, "rotate_key": {"processes"}}
+
+
 @pytest.mark.parametrize("name", sorted(FAULTS))
-def test_only_a_crash_needs_containers(name: str) -> None:
-    """Every other fault is one on both stages."""
-    assert FAULTS[name].stages == ({"containers"} if name == "crash" else {"containers", "processes"})
+def test_a_fault_is_one_on_both_stages(name: str) -> None:
+    """But for those that one of them has no means for."""
+    assert FAULTS[name].stages == ONE_STAGE.get(name, {"containers", "processes"})
+
+
+def test_a_relay_that_was_told_the_new_key_is_restarted_with_the_old_one(scene: FakeScene) -> None:
+    """One that was left running never knew another; a relay that kept the new key would be of no use afterwards."""
+    stage = scene.stage
+    before = {name: service.running for name, service in stage.services.items()}
+    with FAULTS["rotate_key"].injected(scene, "master", Arguments()) as receipt:
+        stage.stop("relay_a")
+        stage.start("relay_a")
+        meanwhile = stage.services["relay_a"].running
+    assert stage.services["relay_a"].running is not meanwhile
+    assert stage.services["relay_b"].running is before["relay_b"]
+    assert receipt.landed and receipt.landed.seen
+    assert receipt.mended and receipt.mended.seen
+
+
+def test_no_key_is_in_the_receipt_of_a_rotation(scene: FakeScene) -> None:
+    """Its id is; that is public."""
+    with FAULTS["rotate_key"].injected(scene, "master", Arguments()) as receipt:
+        pass
+    assert receipt.detail.keys() == {"new_key_id"}
+    assert len(receipt.detail["new_key_id"]) == len("k") + 16

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import aiohttp
@@ -74,8 +75,9 @@ def test_a_signal_ends_it_promptly_with_its_sockets_closed(asked: signal.Signals
         assert asyncio.run(act(started)) == (1001, 0)
 
 
-def test_a_drain_survives_a_sigkill(tmp_path: Path) -> None:
-    """Drained, killed, started again: the relay that registers is Draining (D-04)."""
+@pytest.mark.parametrize(("defect", "state"), [("", "Draining"), ("master_forgets_drains_on_restart", "New")])
+def test_a_drain_survives_a_sigkill(tmp_path: Path, defect: str, state: str) -> None:
+    """Drained, killed, started again: the relay that registers is Draining (D-04), but for the defect."""
 
     async def act(address: str, *calls: tuple[str, dict[str, object]]) -> str:
         headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -89,10 +91,56 @@ def test_a_drain_survives_a_sigkill(tmp_path: Path) -> None:
     state_file = str(tmp_path / "state.json")
     register = ("/v1/relays/register", dict[str, object](RELAY))
     drain = ("/admin/api/relays/update_state", dict[str, object](relay_id="a", new_state="Draining"))
-    with Started(DRILLS_MASTER_STATE_FILE=state_file) as started:
+    told = {"DRILLS_MASTER_STATE_FILE": state_file, "DRILLS_DEFECTS": defect}
+    with Started(**told) as started:
         assert asyncio.run(act(started.address, register, drain)) == "Draining"
-    with Started(DRILLS_MASTER_STATE_FILE=state_file) as started:
-        assert asyncio.run(act(started.address, register)) == "Draining"
+    with Started(**told) as started:
+        assert asyncio.run(act(started.address, register)) == state
+
+
+def identities(tmp_path: Path, defect: str) -> list[tuple[str, str]]:
+    """Key id and public key of a master, and of the one that is started in its place."""
+
+    async def told(address: str) -> tuple[str, str]:
+        async with (
+            asyncio.timeout(BOUND_S),
+            aiohttp.ClientSession() as session,
+            session.get(f"http://{address}/.well-known/wavry-id") as response,
+        ):
+            identity = await response.json()
+            return identity["key_id"], identity["public_key"]
+
+    found = []
+    for _ in range(2):
+        with Started(DRILLS_DEFECTS=defect, DRILLS_MASTER_STATE_FILE=str(tmp_path / "state.json")) as started:
+            found.append(asyncio.run(told(started.address)))
+    return found
+
+
+def test_a_restart_keeps_the_key_and_its_id(tmp_path: Path) -> None:
+    """Both are provisioned."""
+    assert identities(tmp_path, "") == [(KEY.key_id, KEY.public_hex)] * 2
+
+
+def test_defect_master_returns_with_new_key_only_after_a_restart(tmp_path: Path) -> None:
+    """Another key, and with it another id."""
+    before, after = identities(tmp_path, "master_returns_with_new_key")
+    assert before == (KEY.key_id, KEY.public_hex)
+    assert after[0] != before[0] and after[1] != before[1]
+
+
+def test_defect_master_changes_its_key_id_and_not_its_key(tmp_path: Path) -> None:
+    """The id of one start is not that of the next."""
+    before, after = identities(tmp_path, "master_changes_its_key_id")
+    assert before[0] != after[0]
+    assert before[1] == after[1] == KEY.public_hex
+
+
+def test_defect_master_returns_late_listens_late() -> None:
+    """12 heartbeats after its start."""
+    began_s = time.monotonic()
+    with Started(DRILLS_DEFECTS="master_returns_late", DRILLS_TIME_DIVISOR="100"):
+        assert time.monotonic() - began_s >= 12 * 0.05
 
 
 def test_a_taken_port_ends_the_start() -> None:

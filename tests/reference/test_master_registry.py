@@ -344,3 +344,23 @@ def test_defect_selection_ignores_drain_hands_out_draining_relays_as_active() ->
     assert (state_of(known, "a"), known.assignable(0)) == (State.DRAINING, 0)
     known.set_state("a", State.BANNED)
     assert known.selectable(0) == []
+
+
+@pytest.mark.parametrize(("defects", "refused"), [((), False), (("master_counts_a_relay_against_itself",), True)])
+def test_a_relay_counted_against_itself_is_refused_as_one_of_five(defects: tuple[str, ...], refused: bool) -> None:
+    """Five on one address are taken, and none of them a second time (D-02)."""
+    known = registry(*defects)
+    for number in range(5):
+        one = relay(f"r{number}", f"10.0.0.1:{4000 + number}")
+        assert known.refusal(one, 0) is None
+        known.register(one, 0)
+    assert bool(known.refusal(relay("r0", "10.0.0.1:4000"), 500)) is refused
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_defect_master_takes_one_relay_back_refuses_the_others_after_a_restart(restarted: bool) -> None:
+    """Before one it takes everybody; the one that it took may register again and again."""
+    known = standing("a", known=registry("master_takes_one_relay_back", memory=Memory(restarted=restarted)))
+    assert bool(known.refusal(relay("b"), 1)) is restarted
+    assert known.refusal(relay("a"), 1) is None
+    assert registry(memory=Memory(restarted=True)).refusal(relay("b"), 1) is None

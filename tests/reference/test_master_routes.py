@@ -67,6 +67,19 @@ async def got(client: Client, path: str) -> Any:
         return await response.json()
 
 
+def test_defect_master_ready_lies_says_the_opposite() -> None:
+    """200 without a relay, 503 with one; how many there are it still says."""
+
+    async def act(client: Client) -> None:
+        async with client.get("/ready") as response:
+            assert (response.status, (await response.json())["relays_assignable"]) == (200, 0)
+        await post(client, "/v1/relays/register", REGISTER)
+        async with client.get("/ready") as response:
+            assert (response.status, (await response.json())["relays_assignable"]) == (503, 1)
+
+    run(act, master("master_ready_lies"))
+
+
 def test_health_and_ready_follow_the_relays() -> None:
     """503 without a relay, 200 with one; /health is 200 throughout."""
 

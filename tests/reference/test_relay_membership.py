@@ -140,3 +140,12 @@ def test_relay_never_reregisters_falls_silent(status: int | None) -> None:
     assert not membership.must_rejoin_after(status)
     assert membership.silent and not membership.registered
     assert not joined().silent
+
+
+def test_relay_gives_up_its_master_after_two_failures() -> None:
+    """Sooner than a sound relay would register again."""
+    membership = joined("relay_gives_up_its_master")
+    assert not membership.must_rejoin_after(None)
+    assert not membership.silent
+    assert not membership.must_rejoin_after(404)
+    assert membership.silent and not membership.registered

@@ -25,8 +25,8 @@ from drills.reference.relay.service import CannotServe, run
 from drills.reference.relay.udp import bound_udp
 from drills.reference.timers import Timers
 from drills.wavry import lease, packets
-from drills.wavry.lease import LeaseClaims
-from drills.wavry.packets import Ack
+from drills.wavry.lease import LeaseClaims, SigningKey
+from drills.wavry.packets import Ack, Reject
 from tests.reference.relay_bench import KEY, SESSION, Bench
 
 FAST = Timers(100)  # a heartbeat every 50 ms
@@ -57,15 +57,20 @@ class Master:
             return web.json_response({"heartbeat_interval_ms": 50} | key)
         return web.json_response({"ok": True} | ({"state": self.state} if self.state else {}))
 
+    async def identity(self, request: web.Request) -> web.Response:
+        return web.json_response({"public_key": self.public_key.hex(), "key_id": KEY.key_id, "version": "1.0"})
+
     def verbs(self) -> list[str]:
         return [verb for verb, _, _ in self.calls]
 
 
 @asynccontextmanager
-async def standing_master() -> AsyncIterator[Master]:
+async def standing_master(tells_its_key: bool = True) -> AsyncIterator[Master]:
     master = Master()
     application = web.Application()
     application.router.add_post("/v1/relays/{verb}", master.answer)
+    if tells_its_key:
+        application.router.add_get("/.well-known/wavry-id", master.identity)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -131,9 +136,9 @@ class Relay:
         await asyncio.wait([self.running], timeout=BOUND_S)
 
 
-def within_a_loop(story: Callable[[Master], Coroutine[Any, Any, None]]) -> None:
+def within_a_loop(story: Callable[[Master], Coroutine[Any, Any, None]], *, tells_its_key: bool = True) -> None:
     async def told() -> None:
-        async with standing_master() as master:
+        async with standing_master(tells_its_key) as master:
             await story(master)
 
     asyncio.run(told())
@@ -263,8 +268,12 @@ def test_a_foreign_master_ends_a_relay_that_was_given_a_key() -> None:
     within_a_loop(story)
 
 
-def test_a_relay_with_sessions_outlives_a_master_with_another_key() -> None:
-    """It keeps the explicit key, keeps trying, and stays unready while it does (D-05)."""
+@pytest.mark.parametrize("tells_its_key", [True, False])
+def test_a_relay_with_sessions_outlives_a_master_with_another_key(tells_its_key: bool) -> None:
+    """It keeps the explicit key, keeps trying, and stays unready while it does (D-05).
+
+    A master that tells its key is not even registered with: it would take the relay for one that it can lend.
+    """
 
     async def story(master: Master) -> None:
         relay = Relay(master, "", "--master-public-key", KEY.public_hex)
@@ -272,10 +281,83 @@ def test_a_relay_with_sessions_outlives_a_master_with_another_key() -> None:
             await until(lambda: "heartbeat" in master.verbs(), "a heartbeat")
             master.public_key = bytes(32)
             master.statuses["heartbeat"] = [404]
-            await until(lambda: master.verbs().count("register") >= 3, "a second try to register again")
+            await until(lambda: not master.statuses["heartbeat"], "being forgotten")
+            registered = 1 if tells_its_key else 3
+            if tells_its_key:
+                await asyncio.sleep(0.2)  # time for several tries, which come after 10, 20 and 40 ms
+            await until(lambda: master.verbs().count("register") >= registered, "tries to register again")
             assert (await relay.get("/ready"))[0] == 503
+            assert (master.verbs().count("register") == 1) is tells_its_key
             master.public_key = KEY.public_key
             await until(lambda: master.verbs()[-1] == "heartbeat", "a heartbeat again")
+        finally:
+            await relay.stop()
+
+    within_a_loop(story, tells_its_key=tells_its_key)
+
+
+@pytest.mark.parametrize("defect", ["relay_ignores_new_key", "relay_refuses_leases_after_rejoining"])
+def test_a_ready_relay_that_refuses_leases_is_a_defect(defect: str) -> None:
+    """Registered again it says ready, and a lease signed with the master's key of the day is rejected (D-05)."""
+
+    async def story(master: Master) -> None:
+        relay = Relay(master, defect)
+        try:
+            await until(lambda: "heartbeat" in master.verbs(), "a heartbeat")
+            relay_id = master.calls[0][1]["relay_id"]
+            signs = SigningKey.generate() if defect == "relay_ignores_new_key" else KEY
+            master.public_key = signs.public_key
+            master.statuses["heartbeat"] = [404]
+            await until(lambda: master.verbs().count("register") == 2, "a second registration")
+            await until(lambda: master.verbs()[-1] == "heartbeat", "a heartbeat again")
+            assert (await relay.get("/ready"))[0] == 200
+            bench = Bench()
+            bench.elapsed_s = time.time() - bench.unix_s
+            token = lease.mint(bench.claims("client", relay_id=relay_id), signs)
+            answer = await relay.exchange(0, packets.present(SESSION, "client", token))
+            assert packets.parse_reject(answer) is Reject.INVALID_SIGNATURE
+        finally:
+            await relay.stop()
+
+    within_a_loop(story)
+
+
+def test_relay_stops_without_master_while_it_is_not_registered() -> None:
+    """Packets that come meanwhile are lost; the sound relay carries them."""
+
+    async def story(master: Master) -> None:
+        relay = Relay(master, "relay_stops_without_master")
+        try:
+            await until(lambda: "heartbeat" in master.verbs(), "a heartbeat")
+            await relay.pair(master.calls[0][1]["relay_id"])
+            master.statuses["heartbeat"] = [500] * 3
+            await until(lambda: len(master.statuses["heartbeat"]) < 2, "a failure")
+            loop = asyncio.get_running_loop()
+            lost = packets.forward(SESSION, 1, b"lost")
+            await loop.sock_sendto(relay.ends[0], lost, ("127.0.0.1", relay.udp_port))
+            told = len(master.calls)
+            await until(lambda: not master.statuses["heartbeat"] and len(master.calls) > told + 2, "good heartbeats")
+            carried = packets.forward(SESSION, 2, b"carried")
+            assert await relay.exchange(0, carried, receiver=1) == carried
+        finally:
+            await relay.stop()
+
+    within_a_loop(story)
+
+
+def test_relay_waits_for_ever_for_a_stopped_master() -> None:
+    """It never says that it is not registered (D-24)."""
+
+    async def story(master: Master) -> None:
+        relay = Relay(master, "relay_waits_for_ever")
+        try:
+            await until(lambda: "heartbeat" in master.verbs(), "a heartbeat")
+            master.stopped = True
+            told = len(master.calls)
+            await until(lambda: len(master.calls) > told, "a heartbeat that is not answered")
+            await asyncio.sleep(0.3)  # three times as long as the sound relay waits
+            assert len(master.calls) == told + 1
+            assert (await relay.get("/ready"))[0] == 200
         finally:
             await relay.stop()
 

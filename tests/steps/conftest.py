@@ -40,7 +40,7 @@ class FakeLeases:
         if relay_id is None:
             return None
         one = SimpleNamespace(relay_id=relay_id, address="127.20.1.101:4000", session=SESSION, token="a token")
-        return SimpleNamespace(host=one, client=one)
+        return SimpleNamespace(host=one, client=one, asked_ns=1)
 
 
 @pytest.fixture

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -19,7 +22,12 @@ from drills.reference.master.master import Master
 from drills.reference.master.memory import Memory
 from drills.reference.master.server import serve
 from drills.reference.master.settings import StartRefused
+from drills.reference.master.signer import Signer
 from drills.reference.timers import Timers
+from drills.wavry.lease import SigningKey
+
+LATE_HEARTBEATS = 12  # of the defect master_returns_late
+ONLY_AFTER_A_RESTART = ("master_takes_one_relay_back", "master_returns_with_new_key")
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -32,6 +40,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         return 2
     try:
         master = _assembled(arguments, environment, timers, defects)
+        if defects.on("master_returns_late"):
+            time.sleep(LATE_HEARTBEATS * timers.heartbeat_s)
         asyncio.run(serve(master))
     except StartRefused as refusal:
         print(f"Error: {refusal}", file=sys.stderr)
@@ -41,8 +51,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 def _assembled(arguments: Sequence[str], environment: Mapping[str, str], timers: Timers, defects: Defects) -> Master:
     told = settings.read(arguments, environment, in_container=_in_container(environment))
-    signer = settings.signer(environment)
-    memory = _memory(told.state_file)
+    memory = _memory(told.state_file, defects)
+    signer = _signer(environment, defects, memory.restarted)
     log.start(told.log_level)
     log.log.info(
         "master signing key id=%s lease_ttl_secs=%d provisioned_key=%s",
@@ -53,14 +63,38 @@ def _assembled(arguments: Sequence[str], environment: Mapping[str, str], timers:
     return Master.assembled(told, timers, signer, memory, defects, Random())
 
 
-def _memory(path: Path | None) -> Memory:
+def _signer(environment: Mapping[str, str], defects: Defects, restarted: bool) -> Signer:
+    """The signing key as it is provisioned, or as a defect has it."""
+    signer = settings.signer(environment)
+    if defects.on("master_changes_its_key_id"):
+        return replace(signer, key_id=f"{signer.key_id}-{secrets.token_hex(2)}")
+    if restarted and defects.on("master_returns_with_new_key"):
+        key = SigningKey.generate()
+        return replace(signer, key=key, key_id=key.key_id)
+    return signer
+
+
+def _memory(path: Path | None, defects: Defects) -> Memory:
     """What operators said before the restart; an unreadable file is a reason not to start (D-04)."""
     if path is None:
         return Memory()
     try:
-        return Memory(state_file.load(path), partial(state_file.save, path))
+        remembered = state_file.load(path)
+        if defects.on("master_forgets_drains_on_restart"):
+            remembered = replace(remembered, holds={})
+        return Memory(remembered, partial(state_file.save, path), restarted=_ran_before(path, defects))
     except state_file.StateFileUnreadable as error:
         raise StartRefused(str(error)) from None
+
+
+def _ran_before(state_file: Path, defects: Defects) -> bool:
+    """Whether a master with this state file was started before; noted only for the defects that must know."""
+    if not any(defects.on(name) for name in ONLY_AFTER_A_RESTART):
+        return False
+    mark = state_file.with_suffix(".started")
+    before = mark.exists()
+    mark.touch()
+    return before
 
 
 def _in_container(environment: Mapping[str, str]) -> bool:

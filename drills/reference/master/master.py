@@ -31,6 +31,7 @@ class Master:
     lender: Lender
     switchboard: Switchboard
     started_s: float
+    ready_lies: bool  # the defect master_ready_lies
 
     @classmethod
     def assembled(
@@ -40,12 +41,13 @@ class Master:
         registry, sessions = Registry(timers, memory, defects), Sessions()
         lender = Lender(registry, signer, memory, sessions, random)
         switchboard = Switchboard(lender, memory)
-        started_s = Moment.now().steady_s
-        return cls(settings, timers, signer, memory, registry, sessions, lender, switchboard, started_s)
+        started_s, lies = Moment.now().steady_s, defects.on("master_ready_lies")
+        return cls(settings, timers, signer, memory, registry, sessions, lender, switchboard, started_s, lies)
 
     def ready(self, now_s: float) -> bool:
         """Whether leases can be had: a key that relays know, and a relay to lend."""
-        return self.signer.provisioned and self.registry.assignable(now_s) > 0
+        truth = self.signer.provisioned and self.registry.assignable(now_s) > 0
+        return truth != self.ready_lies
 
     def rated(self, feedback: Feedback) -> bool:
         """Take one end's opinion of a session; False if it is no business of theirs."""

@@ -38,9 +38,12 @@ Save = Callable[[Remembered], None]
 class Memory:
     """The current word of the operators, saved at each change; without ``save`` it lives as long as the process."""
 
-    def __init__(self, remembered: Remembered | None = None, save: Save = lambda _: None) -> None:
+    def __init__(
+        self, remembered: Remembered | None = None, save: Save = lambda _: None, *, restarted: bool = False
+    ) -> None:
         self._remembered = remembered or Remembered()
         self._save = save
+        self.restarted = restarted  # only defects ask: a sound master does not care whether it ran before
 
     @property
     def holds(self) -> Mapping[str, Hold]:

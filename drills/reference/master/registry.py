@@ -51,6 +51,8 @@ class Registry:
         self._memory = memory
         self._defects = defects or Defects()
         self._relays: dict[str, Relay] = {}
+        self._counts_everybody = self._defects.on("master_counts_a_relay_against_itself")
+        self._takes_one_back = memory.restarted and self._defects.on("master_takes_one_relay_back")
 
     def relays(self) -> list[Relay]:
         """Every record, in no promised order."""
@@ -59,12 +61,16 @@ class Registry:
     def refusal(self, said: Registration, now_s: float) -> str | None:
         """Why this registration gets 403, as a log line; None if it may be stored."""
         known = self._relays.get(said.relay_id)
+        if self._takes_one_back and self._others(said):
+            return f"relay {said.relay_id} rejected: another came first"
         if known and known.said.endpoints != said.endpoints and self._is_live(known, now_s):
             return f"relay {said.relay_id} rejected: it is live with other endpoints"
-        if known and known.said.endpoints == said.endpoints:
+        if known and known.said.endpoints == said.endpoints and not self._counts_everybody:
             return None  # a relay that comes back is never one too many (intended; D-02)
         for host in sorted(hosts_of(said.endpoints)):
             others = sum(1 for relay in self._others(said) if self._counts_against(relay, host, said, now_s))
+            if self._counts_everybody:
+                others = sum(1 for relay in self.relays() if host in hosts_of(relay.said.endpoints))
             if others >= RELAYS_PER_ADDRESS:
                 return f"Sybil check failed for IP {host}: {others} relays"
         return None

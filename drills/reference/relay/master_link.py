@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from drills.reference.defects import Defects
+from drills.reference.relay.admission import Keys
 from drills.reference.relay.log import log
 from drills.reference.relay.membership import (
     DrainWatch,
@@ -30,6 +32,7 @@ from drills.reference.relay.membership import (
 from drills.reference.relay.options import HostPort, Options
 from drills.reference.relay.pipeline import Pipeline
 from drills.reference.timers import Timers
+from drills.wavry.lease import SigningKey
 
 
 class CallFailed(Exception):
@@ -47,6 +50,7 @@ class MasterLink:
         pipeline: Pipeline,
         membership: Membership,
         on_drain: Callable[[], None],
+        defects: Defects,
     ) -> None:
         self._relay_id = relay_id
         self._options = options
@@ -54,12 +58,16 @@ class MasterLink:
         self._pipeline = pipeline
         self._membership = membership
         self._on_drain = on_drain
+        self._defects = defects
         self._drain = DrainWatch()
         self._interval_s = timers.heartbeat_s
         headers = {"Authorization": f"Bearer {token}"} if (token := options.master_auth_token) else {}
         # trust_env stays off: a proxy of the environment must never see these calls
         self._http = aiohttp.ClientSession(
-            headers=headers, timeout=aiohttp.ClientTimeout(total=timers.heartbeat_timeout_s)
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(
+                total=None if defects.on("relay_waits_for_ever") else timers.heartbeat_timeout_s
+            ),
         )
 
     async def close(self) -> None:
@@ -75,8 +83,9 @@ class MasterLink:
         attempt = 0
         while True:
             try:
+                await self._check_identity()
                 registration = await self._register(listening)
-                self._pipeline.desk.keys = trusted(registration, self._options.master_public_key)
+                self._pipeline.desk.keys = self._keys_after(registration)
             except ForeignMaster as foreign:
                 if self._pipeline.desk.keys is None:
                     raise
@@ -86,9 +95,42 @@ class MasterLink:
             else:
                 self._interval_s = registration.interval_s(self._timers)
                 self._membership.joined()
+                self._mute()
                 return
             await asyncio.sleep(back_off_s(attempt, self._timers, random.random()))
             attempt += 1
+
+    async def _check_identity(self) -> None:
+        """A master that signs with another key than the explicit one must not even list this relay (D-05).
+
+        Every lease that names it would be refused here, and the master would think it had a relay to lend. One that
+        does not tell its key is taken at its registration answer.
+        """
+        expected = self._options.master_public_key
+        if expected is None or self._keeps_old_key:
+            return
+        status, text = await self._reached("GET", "/.well-known/wavry-id")
+        answer = _json_or_none(text) if status == HTTPStatus.OK else None
+        told = answer.get("public_key") if isinstance(answer, dict) else None
+        if isinstance(told, str) and told.lower() != expected.hex():
+            raise ForeignMaster("the master's public key is not the one given with --master-public-key")
+
+    @property
+    def _keeps_old_key(self) -> bool:
+        return self._pipeline.desk.keys is not None and self._defects.on("relay_ignores_new_key")
+
+    def _keys_after(self, registration: Registration) -> Keys:
+        """What leases are checked with from now on; other keys than the trusted ones only by a defect."""
+        before = self._pipeline.desk.keys
+        if before is not None and self._defects.on("relay_ignores_new_key"):
+            return before
+        if before is not None and self._defects.on("relay_refuses_leases_after_rejoining"):
+            return Keys(SigningKey.generate().public_key)
+        return trusted(registration, self._options.master_public_key)
+
+    def _mute(self) -> None:
+        if self._defects.on("relay_stops_without_master"):
+            self._pipeline.mute = not self._membership.registered
 
     @property
     def interval_ms(self) -> int:
@@ -102,7 +144,9 @@ class MasterLink:
         while not self._membership.silent:
             begun = loop.time()
             status = await self._beat()
-            if self._membership.must_rejoin_after(status):
+            rejoins = self._membership.must_rejoin_after(status)
+            self._mute()
+            if rejoins:
                 _log_rejoin(status, self._membership.failures)
                 # at once, but not in a tight loop where a master forgets whom it has just registered
                 await asyncio.sleep(joined_at + self._interval_s - loop.time())
@@ -138,10 +182,7 @@ class MasterLink:
             "max_bitrate_kbps": self._options.max_bitrate_kbps,
             "features": ["ipv4"],
         }
-        try:
-            status, text = await self._post("/v1/relays/register", body)
-        except CallFailed as failed:
-            raise CallFailed(f"failed to connect to master: {failed}") from failed
+        status, text = await self._reached("POST", "/v1/relays/register", body)
         if not 200 <= status < 300:
             raise CallFailed(f"master registration failed with status: {_status_line(status)}")
         try:
@@ -149,10 +190,21 @@ class MasterLink:
         except ValueError as unreadable:
             raise CallFailed(f"master registration failed: {unreadable}") from unreadable
 
-    async def _post(self, path: str, body: dict[str, Any]) -> tuple[int, str]:
-        """Status and text of one call; no answer within two heartbeats raises CallFailed."""
+    async def _reached(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
+        """A call on the way to being registered."""
         try:
-            async with self._http.post(self._options.master_url + path, json=body, allow_redirects=False) as answer:
+            return await self._call(method, path, body)
+        except CallFailed as failed:
+            raise CallFailed(f"failed to connect to master: {failed}") from failed
+
+    async def _post(self, path: str, body: dict[str, Any]) -> tuple[int, str]:
+        return await self._call("POST", path, body)
+
+    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
+        """Status and text of one call; no answer within two heartbeats raises CallFailed."""
+        url = self._options.master_url + path
+        try:
+            async with self._http.request(method, url, json=body, allow_redirects=False) as answer:
                 return answer.status, await answer.text(errors="replace")
         except TimeoutError as late:
             raise CallFailed(f"no answer within {self._timers.heartbeat_timeout_s:g} s") from late

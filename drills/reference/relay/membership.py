@@ -15,6 +15,7 @@ from drills.reference.relay.admission import Keys
 from drills.reference.timers import Timers
 
 FAILURES_MAX = 6  # contract §3.5
+GIVES_UP_AFTER = 2  # of the defect relay_gives_up_its_master
 BACK_OFF_MAX_S = 60.0  # contract §3.4
 JITTER = 0.2  # of the wait, either way, so that relays do not come back in lockstep (D-47)
 INTERVAL_MIN_S = 0.5  # contract §3.5
@@ -87,6 +88,7 @@ class Membership:
         self.failures = 0
         self.silent = False  # only ever by a defect: neither heartbeats nor registers again
         self._never_reregisters = defects.on("relay_never_reregisters")
+        self._gives_up = defects.on("relay_gives_up_its_master")
 
     def joined(self) -> None:
         """A registration was accepted."""
@@ -100,6 +102,9 @@ class Membership:
             return False
         self.registered = False
         self.failures += 1
+        if self._gives_up:
+            self.silent = self.failures >= GIVES_UP_AFTER
+            return False
         if self._never_reregisters:
             self.silent = self.failures >= FAILURES_MAX
             return False

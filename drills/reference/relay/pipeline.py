@@ -53,6 +53,7 @@ class Pipeline:
         self._drops_one_in_fifty = defects.on("relay_drops_one_in_fifty")
         self._goes_deaf = defects.on("relay_goes_deaf")
         self._forwards = 0
+        self.mute = False  # only ever by the defect relay_stops_without_master
 
     @property
     def waiting(self) -> int:
@@ -129,7 +130,9 @@ class Pipeline:
             return self._drop("rate_limited_packets")
         session.last_active = now
         self._forwards += 1
-        if (self._drops_one_in_fifty and self._forwards % 50 == 0) or (self._goes_deaf and now % DEAF_EVERY_S < DEAF_S):
+        if self.mute or (
+            (self._drops_one_in_fifty and self._forwards % 50 == 0) or (self._goes_deaf and now % DEAF_EVERY_S < DEAF_S)
+        ):
             self.sent(datagram)
             return None
         return datagram, receiver.address

@@ -89,7 +89,7 @@ async def _relay(options: Options, timers: Timers, defects: Defects, sockets: So
     pipeline = Pipeline(relay_id, options.limits, defects)
     membership = Membership(defects)
     on_drain = pipeline.forget_all_sessions if defects.on("drain_cuts_sessions") else _keep_serving
-    link = MasterLink(relay_id, options, timers, pipeline, membership, on_drain)
+    link = MasterLink(relay_id, options, timers, pipeline, membership, on_drain, defects)
     try:
         if defects.on("relay_returns_late"):
             await asyncio.sleep(LATE_HEARTBEATS * timers.heartbeat_s)
