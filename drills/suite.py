@@ -52,6 +52,12 @@ def check_stage(scenarios: list[Scenario], options: Options) -> None:
         for fault in faults_of(scenario.fault)
         if options.stage not in FAULTS[fault].stages
     ]
+    lacking += [
+        f"{scenario.path}: fault: found {fault}, expected a fault that can be made here: {why}"
+        for scenario in scenarios
+        for fault in faults_of(scenario.fault)
+        if (why := FAULTS[fault].unable(options.stage))
+    ]
     if lacking and options.stage_why != "asked for":
         raise CannotRun(f"{'; '.join(lacking)} ({options.stage_why})")
     if lacking:

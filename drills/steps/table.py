@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
-from drills.steps import await_back, await_reregistration, empty, hold, sample_leases
+from drills.steps import (
+    await_back,
+    await_reregistration,
+    back_up,
+    empty,
+    hold,
+    keep_writing,
+    make_witnesses,
+    prove_restore,
+    restore,
+    sample_leases,
+    try_second_factor,
+    watch_storage,
+)
 from drills.steps.base import StepKind
 
 STEPS: dict[str, StepKind] = {
-    step.name: step for step in (hold.STEP, sample_leases.STEP, await_reregistration.STEP, empty.STEP, await_back.STEP)
+    step.name: step
+    for step in (
+        hold.STEP,
+        sample_leases.STEP,
+        await_reregistration.STEP,
+        empty.STEP,
+        await_back.STEP,
+        make_witnesses.STEP,
+        keep_writing.STEP,
+        back_up.STEP,
+        restore.STEP,
+        prove_restore.STEP,
+        try_second_factor.STEP,
+        watch_storage.STEP,
+    )
 }
