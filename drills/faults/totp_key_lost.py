@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out
 from drills.faults.processes import running_again, start_noted
-from drills.stage.base import TOTP_KEY, fresh_totp_key
+from drills.stage.compose import TOTP_KEY
 
 if TYPE_CHECKING:
     from drills.scene import Scene
@@ -21,6 +21,8 @@ VARIABLE = "WAVRY_TOTP_KEY_B64"  # contract-gateway §1.2
 
 @contextmanager
 def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Receipt]:
+    from drills.stage.base import fresh_totp_key
+
     stage = scene.stage
     own, other = stage.variables[TOTP_KEY], fresh_totp_key()
     receipt = Receipt("totp_key_lost", service, f"{service} restarted with another key for second factors")

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from drills.faults.base import Arguments, Fault, Receipt, carried_out, eventually
 from drills.faults.processes import start_noted
 from drills.faults.volumes import AGAIN_S, STARTED_S, login, witnesses_of
-from drills.scene import StoryStopped
 
 if TYPE_CHECKING:
     from drills.scene import Scene
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Receipt]:
+    from drills.scene import StoryStopped
     from drills.steps.restore import restored
 
     witnesses_of(scene)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drills.faults.base import Proof
-from drills.scene import StoryStopped
 
 if TYPE_CHECKING:
     from drills.probes.witnesses import Witnesses
@@ -21,8 +20,10 @@ AGAIN_S = 0.1
 
 def witnesses_of(scene: Scene) -> Witnesses:
     """The drill's own accounts; raises StoryStopped where there are none."""
+    from drills.scene import StoryStopped
+
     if scene.witnesses is None or scene.witnesses.known is None:
-        raise StoryStopped("there is no known account to prove it by: `make_witnesses` comes before faults on a volume")
+        raise StoryStopped("there is no known account to prove it by: `make_witnesses` comes first")
     return scene.witnesses
 
 

@@ -25,7 +25,7 @@ from urllib.request import ProxyHandler, build_opener
 from drills.errors import CannotRun
 from drills.signals import FirstErrorStays
 from drills.stage.addresses import Block
-from drills.stage.compose import LOAD, Compose, ServicePlan, interpolate
+from drills.stage.compose import LOAD, TOTP_KEY, Compose, ServicePlan, interpolate
 from drills.stage.toxiproxy import ToxiproxyServer
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ READY_S = 20.0
 LOOK_EVERY_S = 0.01
 STOP_GRACE_S = 10.0  # what `docker stop` gives (operations-facts §1.3)
 REAL_HEARTBEAT_S = 5.0  # contract-master-relay §6
-TOTP_KEY = "DRILLS_TOTP_KEY"  # of docker-compose.drills.yml
 _open = build_opener(ProxyHandler({})).open
 
 

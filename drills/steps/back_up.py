@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drills.faults.base import Arguments
-from drills.stage.base import TOTP_KEY
+from drills.stage.compose import TOTP_KEY
 from drills.steps.base import StepKind
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments
+from drills.faults.volumes import witnesses_of
 from drills.scenario.durations import Duration
-from drills.scene import StoryStopped
 from drills.steps.base import StepKind
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ class KeepWritingArguments(Arguments):
 
 
 def _perform(scene: Scene, arguments: KeepWritingArguments) -> None:
-    witnesses = scene.witnesses
-    if witnesses is None or witnesses.known is None:
-        raise StoryStopped("there is no known account: `make_witnesses` comes before `keep_writing`")
+    witnesses = witnesses_of(scene)
+    assert witnesses.known
     until_ns = scene.now_ns() + int(arguments.lasts.in_s(scene.heartbeat_s) * 1e9)
     revoked = witnesses.log_out(witnesses.known, REVOKED)
     scene.journal.write("token.revoked", which=REVOKED, **revoked.fields())

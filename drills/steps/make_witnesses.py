@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments
-from drills.scene import StoryStopped
 from drills.steps.base import StepKind
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ class MakeWitnessesArguments(Arguments):
 
 def _perform(scene: Scene, arguments: MakeWitnessesArguments) -> None:
     from drills.probes.witnesses import Witnesses
+    from drills.scene import StoryStopped
 
     witnesses = Witnesses(scene.stage, arguments.service)
     known = _made(scene, witnesses)
@@ -47,6 +47,8 @@ def _made(scene: Scene, witnesses: Witnesses) -> Witness:
 
 
 def _needed(tried: Tried, what: str) -> None:
+    from drills.scene import StoryStopped
+
     if not tried.ok:
         raise StoryStopped(f"{what} was not granted before anything was wrong: {tried.said}")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments, Proof, eventually
+from drills.faults.volumes import witnesses_of
 from drills.scenario.durations import Duration
-from drills.scene import StoryStopped
 from drills.steps.base import StepKind
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ class ProveRestoreArguments(Arguments):
 
 
 def _perform(scene: Scene, arguments: ProveRestoreArguments) -> None:
-    witnesses = scene.witnesses
-    if witnesses is None or witnesses.known is None:
-        raise StoryStopped("there is no known account: `make_witnesses` comes before `prove_restore`")
+    witnesses = witnesses_of(scene)
+    assert witnesses.known
     for which in [*witnesses.known.tokens]:
         tried = witnesses.bind(witnesses.known, which)
         scene.journal.write("token.tried", which=which, **tried.fields())

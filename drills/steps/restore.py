@@ -13,8 +13,7 @@ from drills.errors import CannotRun
 from drills.faults.base import Arguments
 from drills.faults.processes import start_noted
 from drills.scenario.durations import Duration
-from drills.scene import StoryStopped
-from drills.stage.base import TOTP_KEY
+from drills.stage.compose import TOTP_KEY
 from drills.steps.back_up import fingerprint
 from drills.steps.base import StepKind
 
@@ -31,6 +30,8 @@ class RestoreArguments(Arguments):
 
 def restored(scene: Scene, service: str) -> None:
     """Stop the service, put its database back and start it; raises StoryStopped where there is no backup."""
+    from drills.scene import StoryStopped
+
     backup = scene.backups.get(service)
     if backup is None:
         raise StoryStopped(f"there is no backup of {service}: `back_up` comes before a restore")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments
-from drills.scene import StoryStopped
-from drills.stage.base import TOTP_KEY
+from drills.faults.volumes import witnesses_of
+from drills.stage.compose import TOTP_KEY
 from drills.steps.base import StepKind
 from drills.steps.prove_restore import second_factor_tried
 
@@ -23,11 +23,10 @@ class TrySecondFactorArguments(Arguments):
 
 
 def _perform(scene: Scene, arguments: TrySecondFactorArguments) -> None:
-    if scene.witnesses is None:
-        raise StoryStopped("there is no account with a second factor: `make_witnesses` comes first")
+    witnesses = witnesses_of(scene)
     backup = scene.backups.get(arguments.service)
     own = backup is None or scene.stage.variables[TOTP_KEY] == backup.key
-    second_factor_tried(scene, scene.witnesses, "its own" if own else "another")
+    second_factor_tried(scene, witnesses, "its own" if own else "another")
     scene.pause(LOGGED_S)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drills.faults.base import Arguments
+from drills.faults.volumes import witnesses_of
 from drills.scenario.durations import Duration
-from drills.scene import StoryStopped
 from drills.steps.base import StepKind
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ class WatchStorageArguments(Arguments):
 
 
 def _perform(scene: Scene, arguments: WatchStorageArguments) -> None:
-    witnesses = scene.witnesses
-    if witnesses is None or witnesses.known is None:
-        raise StoryStopped("there is no known account: `make_witnesses` comes before `watch_storage`")
+    witnesses = witnesses_of(scene)
     until_ns = scene.now_ns() + int(arguments.lasts.in_s(scene.heartbeat_s) * 1e9)
     while scene.now_ns() < until_ns:
         scene.journal.write("storage.looked", service=arguments.service, **_looked(witnesses))

@@ -25,7 +25,7 @@ COUNTED = {"undo+", "undo-", "event fault.injected", "event fault.receipt", "sto
 def fault(request: pytest.FixtureRequest) -> Inject:
     """A fault of the table, ready to be injected into a scene."""
     row = FAULTS[request.param]
-    subject = "relay_a" if row.on == "service" else "ends_to_gateway"
+    subject = {"service": "relay_a" if "relay" in row.kinds else "gateway", "proxy": "ends_to_gateway"}[row.on]
     return lambda scene: row.injected(scene, subject, row.arguments(**ARGUMENTS.get(row.name, {})))
 
 
@@ -34,6 +34,8 @@ def broken(scene: FakeScene) -> list[str]:
     stage = scene.stage
     found = [name for name, service in stage.services.items() if not service.running or service.running.state != "S"]
     found += [f"{name} {state}" for name, state in stage.states.items() if state != "Active"]
+    found += [f"data: {stage.data}"] if stage.data != "all of it" else []
+    found += [f"{name} has another key" for name, key in stage.told_keys.items() if key != "its own key"]
     return (
         found + sorted(stage.toxiproxy.disabled) + [toxic for kept in stage.toxiproxy.kept.values() for toxic in kept]
     )
