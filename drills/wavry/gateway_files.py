@@ -23,8 +23,8 @@ from typing import Any
 BESIDE = ("", "-journal", "-wal", "-shm")  # a database and what SQLite may keep beside it
 ASIDE = ".set-aside"
 LOCK_WAIT_S = 5.0
-FILE_MODE, FOLDER_MODE = 0o644, 0o755
-SEALED_FILE, SEALED_FOLDER = 0o444, 0o555
+FILE_MODE = 0o644
+OWNER_WRITES = 0o200
 STEPS = ("_sqlx_migrations", "schema_steps")  # where Wavry, and the reference, keep which steps a schema has taken
 
 
@@ -88,18 +88,21 @@ def put_back(database: Path) -> dict[str, Any]:
 
 def seal(database: Path) -> dict[str, Any]:
     """Nobody without special rights can write to the volume any more: neither into its files nor beside them."""
-    for path in database.parent.glob(f"{database.name}*"):
-        path.chmod(SEALED_FILE)
-    database.parent.chmod(SEALED_FOLDER)
+    for path in _writable(database):
+        path.chmod(path.stat().st_mode & 0o555)
     return {}
 
 
 def unseal(database: Path) -> dict[str, Any]:
     """The volume can be written again."""
-    database.parent.chmod(FOLDER_MODE)
-    for path in database.parent.glob(f"{database.name}*"):
-        path.chmod(FILE_MODE)
+    for path in _writable(database):
+        path.chmod(path.stat().st_mode & 0o777 | OWNER_WRITES)
     return {}
+
+
+def _writable(database: Path) -> list[Path]:
+    """What a service writes to: its database, what SQLite keeps beside it, and the folder of both."""
+    return [database.parent, *database.parent.glob(f"{database.name}*")]
 
 
 def belonging(path: Path) -> None:
