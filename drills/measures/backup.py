@@ -1,4 +1,4 @@
-"""What a backup was worth once its database had been destroyed: how soon, how much was lost, what came back, what must not.
+"""What a backup was worth once its database was destroyed: how soon, what was lost, what came back, what must not.
 
 A gateway that does not answer proves neither: then the claim about what it answers is not judged, and the one about
 time says how long it stayed away.

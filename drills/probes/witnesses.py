@@ -107,8 +107,7 @@ class Witnesses:
     def enable_second_factor(self, witness: Witness) -> Tried:
         """From now on it logs in with a code."""
         with self.client() as http:
-            tried = attempt(lambda: self._enable(http, witness))
-        return tried
+            return attempt(lambda: self._enable(http, witness))
 
     @staticmethod
     def _enable(http: GatewayHttp, witness: Witness) -> None:

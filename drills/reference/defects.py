@@ -47,8 +47,12 @@ REGISTRY: dict[str, Defect] = {
         Defect("backup_is_of_yesterday", "gateway", "its backup command hands out a backup of 25 hours ago"),
         Defect("totp_secrets_in_plain", "gateway", "second factors are stored in plain and need no key"),
         Defect("health_ignores_database", "gateway", "/health is green whatever the database does", "D19"),
-        Defect("gateway_hides_database_trouble", "gateway",
-               "no health, no counter and no log line tells of a database that is lost or refuses", "D33"),
+        Defect(
+            "gateway_hides_database_trouble",
+            "gateway",
+            "no health, no counter and no log line tells of a database that is lost or refuses",
+            "D33",
+        ),
     )
 }
 

@@ -58,7 +58,9 @@ class Volume(ABC):
         try:
             found: dict[str, Any] = json.loads(text.splitlines()[-1])
         except (ValueError, IndexError):
-            raise CannotRun(f"{self.name}'s volume: {act} said {scrubbed(text)[-200:]!r}, not one line of JSON") from None
+            raise CannotRun(
+                f"{self.name}'s volume: {act} said {scrubbed(text)[-200:]!r}, not one line of JSON"
+            ) from None
         return found
 
     @abstractmethod

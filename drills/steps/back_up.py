@@ -1,4 +1,4 @@
-"""back_up: an online backup of a service's database while load flows, with its configuration and the key of its secrets.
+"""back_up: an online backup of a service's database while load flows, with its configuration and its key.
 
 The copy lies in a folder of mode 0700 that goes with the stage; the key stays in memory. The record has the manifest:
 when, how old, hash, integrity, schema, rows by table, and fingerprints of key and configuration.

@@ -1,4 +1,4 @@
-"""The codes of a second factor as a user's own device makes them: RFC 6238 with SHA-1, 6 digits, 30 s (contract §3.3)."""
+"""A second factor's codes as a user's own device makes them: RFC 6238 with SHA-1, 6 digits, 30 s (contract §3.3)."""
 
 from __future__ import annotations
 

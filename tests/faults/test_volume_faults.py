@@ -7,8 +7,8 @@ import pytest
 from drills.faults import totp_key_lost, volume_destroyed, volume_lost, volume_read_only
 from drills.faults.base import Arguments, Fault
 from drills.scene import StoryStopped
-from drills.suite import check_stage
 from drills.steps import restore
+from drills.suite import check_stage
 from tests.fakes import FakeScene
 
 ON_VOLUMES = (volume_destroyed.FAULT, volume_lost.FAULT, volume_read_only.FAULT)
@@ -79,7 +79,7 @@ def test_a_fault_that_cannot_be_made_here_is_refused_before_anything_starts(
     monkeypatch.setattr("drills.stage.volume.os.geteuid", lambda: 0)
     monkeypatch.setattr("drills.stage.volume.shutil.which", lambda name: None)
     options = replace(Options(), stage="processes", stage_why="asked for")
-    with pytest.raises(BadInput, match="found volume_read_only.*no `setpriv`"):
+    with pytest.raises(BadInput, match=r"found volume_read_only.*no `setpriv`"):
         check_stage([scenario], options)
     with pytest.raises(CannotRun, match="no containers: none here"):
         check_stage([scenario], replace(options, stage_why="no containers: none here"))

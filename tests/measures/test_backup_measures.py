@@ -24,7 +24,9 @@ def test_the_time_to_restore_begins_when_the_database_begins_to_be_destroyed() -
 
 def test_a_login_that_is_never_granted_is_a_restore_without_end() -> None:
     """The figure is how long we tried."""
-    evidence = found(backup.seconds_until_restored, restored(login=refused("500 Session creation failed"), login_s=25.0))
+    evidence = found(
+        backup.seconds_until_restored, restored(login=refused("500 Session creation failed"), login_s=25.0)
+    )
     assert evidence.past
     assert evidence.figure == pytest.approx(10.0)
 

@@ -40,7 +40,7 @@ def test_an_act_is_done_beside_the_files(tmp_path: Path) -> None:
 def test_an_act_that_fails_is_told_in_its_own_words(tmp_path: Path) -> None:
     """As one of our errors."""
     found = folder_volume(tmp_path)
-    with pytest.raises(CannotRun, match="gateway's volume: restore: .*no-copy.db"):
+    with pytest.raises(CannotRun, match=r"gateway's volume: restore: .*no-copy\.db"):
         found.restore(tmp_path / "no-copy.db")
 
 
@@ -76,7 +76,9 @@ def test_only_root_without_a_way_to_give_up_its_rights_is_unable(
     assert bool(volume.modes_ignored()) == bool(says)
 
 
-HELPERS = Helpers("our/load", "their/gateway", "run_gateway-data", Path("/run/kept"), {"DRILLS_DEFECTS": ""}, "drills-1")
+HELPERS = Helpers(
+    "our/load", "their/gateway", "run_gateway-data", Path("/run/kept"), {"DRILLS_DEFECTS": ""}, "drills-1"
+)
 
 
 class FakeClient:

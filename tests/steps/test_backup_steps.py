@@ -41,8 +41,12 @@ def test_a_restore_without_a_backup_stops_the_story_before_it_stops_the_service(
 def test_a_restored_database_is_looked_at_before_its_service_writes(scene: FakeScene) -> None:
     """Stopped, put back, looked at, started: the manifest is held against what was put back."""
     restore.STEP.perform(scene, restore.RestoreArguments(service="gateway", within=LASTS))
-    acts = [word for word in scene.trail if word in (
-        "do stop gateway", "mend restore gateway", "read database", "event restore.looked", "mend start gateway")]
+    acts = [
+        word
+        for word in scene.trail
+        if word
+        in ("do stop gateway", "mend restore gateway", "read database", "event restore.looked", "mend start gateway")
+    ]
     assert acts == ["do stop gateway", "mend restore gateway", "read database", "event restore.looked",
                     "mend start gateway"]  # fmt: skip
     assert scene.restored == {"gateway"}
