@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drills.errors import CannotRun
-from drills.record import scrubbed
 from drills.stage.asking import asked
 from drills.stage.leftovers import PROJECT_LABEL
-from drills.stage.volume import ACT_S, FILES, Volume
+from drills.stage.volume import ACT_S, FILES, Volume, last_words
 
 RIGHTS = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]  # whatever an operator does to files that belong to the service
 
@@ -49,6 +48,6 @@ class HelpedVolume(Volume):
                     labels={PROJECT_LABEL: helpers.project},
                 )  # fmt: skip
             except docker.errors.ContainerError as error:
-                words_said = scrubbed(bytes(error.stderr or b"").decode(errors="replace").strip())
-                raise CannotRun(f"{self.name}'s volume: {words_said[-300:]}") from error
+                said_last = last_words(bytes(error.stderr or b"").decode(errors="replace"))
+                raise CannotRun(f"{self.name}'s volume: {said_last}") from error
         return said.decode()

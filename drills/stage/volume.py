@@ -88,8 +88,13 @@ class FolderVolume(Volume):
         except subprocess.TimeoutExpired:
             raise CannotRun(f"{self.name}'s volume: {words[0]} did not end within {ACT_S:g} s") from None
         if done.returncode:
-            raise CannotRun(f"{self.name}'s volume: {scrubbed(done.stderr.strip())[-300:]}")
+            raise CannotRun(f"{self.name}'s volume: {last_words(done.stderr)}")
         return done.stdout
+
+
+def last_words(text: str) -> str:
+    """The last line of what a program complained, without secrets."""
+    return scrubbed((text.strip().splitlines() or ["it said nothing"])[-1])[:300]
 
 
 def unprivileged() -> list[str]:

@@ -110,7 +110,7 @@ def test_a_story_that_stopped_says_why_nothing_was_restored() -> None:
 
 @pytest.mark.parametrize(
     ("sign", "seconds"),
-    [({"health_s": 12.0}, 1.3), ({"health_s": None, "errors_s": 12.0}, 1.35), ({"health_s": None, "log_s": 11.4}, 0.4),
+    [({"health_s": 12.0}, 1.1), ({"health_s": None, "errors_s": 12.0}, 1.15), ({"health_s": None, "log_s": 11.4}, 0.4),
      ({"health_s": None, "ended_s": 13.0}, 2.0)],
 )  # fmt: skip
 def test_each_sign_counts_from_the_faults_start(sign: dict[str, float], seconds: float) -> None:

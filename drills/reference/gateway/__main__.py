@@ -45,15 +45,14 @@ def main() -> int:
         database = Database.opened(settings.database_url)
     except StoreError as problem:
         return _gave_up(str(problem), EXIT_NO_DATABASE)
-    log.hushed = defects.on("gateway_hides_database_trouble")
     log.tell("connected to gateway database")
-    if database.made_here:
-        log.warn("gateway database was empty, its tables are made: a first start, or a lost volume")
     key_lost = defects.on("restored_totp_key_lost") and was_restored(Path(located(settings.database_url)[0]))
     gateway = Gateway(
         settings, database, defects=defects, timers=timers, log=log, socket_times=SocketTimes.paced(timers),
         totp_key_lost=key_lost,
     )  # fmt: skip
+    if database.made_here:
+        log.warn("gateway database was empty, its tables are made: a first start, or a lost volume")
     try:
         asyncio.run(_serve(gateway))
     except RefusedBind as problem:

@@ -94,7 +94,7 @@ def main(words: list[str]) -> int:
     act, database, copy = words
     try:
         found = {"backup": backup, "restore": restore}[act](Path(database), Path(copy), Defects.from_environment())
-    except (OSError, sqlite3.Error) as problem:
+    except (OSError, sqlite3.Error, ValueError) as problem:
         print(f"{act}: {problem}", file=sys.stderr)
         return 1
     print(json.dumps(found))

@@ -78,6 +78,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         settings = self.settings
+        self.log.hushed = self.defects.on("gateway_hides_database_trouble")
         self.limiters = Limiters(settings.rates)
         self.counters = AuthCounters()
         self.switchboard = Switchboard(settings.sockets_max, settings.sockets_per_ip_max)
