@@ -59,8 +59,8 @@ def _tried(builder: RecordBuilder, at_s: float, name: str, tried: Mapping[str, A
 
 def in_trouble(
     *, fault: str = "volume_read_only", landed: bool = True, health_s: float | None = 11.5,
-    errors_s: float | None = None, log_s: float | None = None, ended_s: float | None = None, looks: bool = True, to_s: float = 18.0,
-    errors_before: int = 0,
+    errors_s: float | None = None, log_s: float | None = None, ended_s: float | None = None, looks: bool = True,
+    to_s: float = 18.0, errors_before: int = 0,
 ) -> RecordBuilder:  # fmt: skip
     """A volume in trouble from 11 s on, and when each sign of it begins to be seen."""
     builder = sound(0).event(9.0, "gateway.health", auth={"db_errors": errors_before})

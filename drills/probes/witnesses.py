@@ -19,6 +19,7 @@ from drills.wavry.gateway import Account, Bound, GatewayError, GatewayHttp, Gate
 if TYPE_CHECKING:
     from drills.stage.base import Stage
 
+HTTP_S = 10.0  # a login waits for its turn among everybody's password hashes
 ANSWER_S = 3.0
 WRONG_PASSWORD = "not the right password"
 UNDECIDED = ("Token lookup failed",)  # contract-gateway §5.3: the gateway could not look, and says nothing of the token
@@ -69,7 +70,7 @@ class Witnesses:
 
     def client(self) -> GatewayHttp:
         """A client of the service itself, past the proxies."""
-        return GatewayHttp(self.stage.http(self.service), timeout_s=ANSWER_S)
+        return GatewayHttp(self.stage.http(self.service), timeout_s=HTTP_S)
 
     def register(self) -> tuple[Witness, Tried]:
         """One more account; a first session comes with it."""
