@@ -261,8 +261,20 @@ class FakeWitnesses:
     """The drill's own accounts at a gateway that knows only what is on its volume."""
 
     stage: FakeStage
-    known: Any = "somebody"
+    known: Any = field(
+        default_factory=lambda: SimpleNamespace(username="known", tokens={"its first": "", "its second": ""})
+    )
     second: Any = "somebody else"
+    made: int = 0
+    revoked: list[str] = field(default_factory=list)
+
+    def bind(self, witness: Any, what: str) -> Tried:
+        self.stage.trail.append(f"look token {what}")
+        return self._answered(what not in self.revoked, 401)
+
+    def log_out(self, witness: Any, what: str) -> Tried:
+        self.revoked.append(what)
+        return self._answered(True, 401)
 
     def log_in(self, witness: Any, what: str = "") -> Tried:
         self.stage.trail.append("look login")
@@ -270,7 +282,8 @@ class FakeWitnesses:
 
     def register(self) -> tuple[Any, Tried]:
         self.stage.trail.append("look registration")
-        return "a new one", self._answered(self.stage.data != "sealed", 500)
+        self.made += 1
+        return SimpleNamespace(username=f"new{self.made}"), self._answered(self.stage.data != "sealed", 500)
 
     def _answered(self, ok: bool, status: int) -> Tried:
         if self.stage._ended("gateway"):

@@ -81,3 +81,36 @@ def test_no_secret_is_in_the_configuration_of_a_backup(tmp_path: Path) -> None:
     assert not [secret for secret in (held.admin_token, held.totp_key_b64, held.relay_token, held.signing_key)
                 if secret in words]  # fmt: skip
     assert "gateway.db" in words
+
+
+def test_old_tokens_are_tried_before_anybody_logs_in(scene: FakeScene) -> None:
+    """They must be refused until their owner logs in again, not because of it."""
+    prove_restore.STEP.perform(scene, prove_restore.ProveRestoreArguments(service="gateway", within=LASTS))
+    seen = [word for word in scene.trail if word.startswith("look")]
+    assert seen == ["look token its first", "look token its second", "look login", "look registration", "look login"]
+    assert [event["which"] for event in scene.journal.named("token.tried")] == ["its first", "its second"]
+    assert scene.journal.named("restore.login")[0]["ok"]
+
+
+def test_a_login_is_tried_again_until_the_time_is_up(scene: FakeScene) -> None:
+    """A gateway that is still coming up is no gateway that has lost its accounts; the last answer is the evidence."""
+    scene.stage.data = "nothing"
+    scene.at.append((0.5, lambda: setattr(scene.stage, "data", "all of it")))
+    prove_restore.STEP.perform(scene, prove_restore.ProveRestoreArguments(service="gateway", within=LASTS))
+    (login,) = scene.journal.named("restore.login")
+    assert login["ok"]
+    scene.stage.data = "nothing"
+    prove_restore.STEP.perform(scene, prove_restore.ProveRestoreArguments(service="gateway", within=LASTS))
+    assert scene.journal.named("restore.login")[1]["said"] == "401 no"
+
+
+def test_only_what_was_acknowledged_is_noted_as_a_row(scene: FakeScene) -> None:
+    """A refused registration is no loss; the revoked token is named, for it must stay dead."""
+    arguments = keep_writing.KeepWritingArguments(service="gateway", lasts=LASTS)
+    keep_writing.STEP.perform(scene, arguments)
+    rows = [event["username"] for event in scene.journal.named("row.acknowledged")]
+    assert rows == ["new1", "new2", "new3", "new4"]
+    assert scene.journal.named("token.revoked")[0]["which"] == "its first"
+    scene.stage.data = "sealed"
+    keep_writing.STEP.perform(scene, arguments)
+    assert len(scene.journal.named("row.acknowledged")) == 4
