@@ -160,6 +160,54 @@ _TABLE = (
         "master_loss_noticed_s", Shape.TIME_MAX, "s", "master:seconds_until_noticed",
         "a relay that cannot reach its master says so soon", windows=("fault",), about_time_ms=1000.0, doubts=START,
     ),
+    Claim(
+        "restore_s", Shape.TIME_MAX, "s", "backup:seconds_until_restored",
+        "a destroyed database is restored and somebody logs in again soon", windows=("fault",), about_time_ms=1000.0,
+        doubts=frozenset({DoubtKind.STARVED, DoubtKind.CLOCK}),
+    ),
+    Claim(
+        "data_loss_s", Shape.TIME_MAX, "s", "backup:seconds_lost",
+        "a restore loses what was acknowledged after the backup, and nothing older", windows=("fault",),
+        about_time_ms=1000.0, doubts=frozenset({DoubtKind.STARVED, DoubtKind.CLOCK}),
+    ),
+    Claim(
+        "backup_age_s", Shape.TIME_MAX, "s", "backup:seconds_of_age",
+        "the backup that a restore starts from is not old", windows=("fault",), about_time_ms=1000.0,
+        doubts=frozenset({DoubtKind.CLOCK}),
+    ),
+    Claim(
+        "restored_rows_match", Shape.COUNT_MAX, "tables", "backup:tables_that_differ",
+        "a restored database is whole and has the rows of the manifest", windows=("fault",),
+    ),
+    Claim(
+        "restored_login_works", Shape.COUNT_MIN, "logins", "backup:logins",
+        "an account of the backup logs in after the restore", windows=("fault",),
+    ),
+    Claim(
+        "restored_write_works", Shape.COUNT_MIN, "registrations", "backup:writes",
+        "a restored gateway can write", windows=("fault",),
+    ),
+    Claim(
+        "old_tokens_refused_after_restore", Shape.COUNT_MAX, "tokens", "backup:tokens_accepted",
+        "after a restore every token of before is refused until its owner logs in again", windows=("fault",),
+    ),
+    Claim(
+        "totp_login_works_after_restore", Shape.COUNT_MIN, "logins", "backup:logins_with_a_code",
+        "a second factor of the backup is worth as much after the restore", windows=("fault",),
+    ),
+    Claim(
+        "totp_fails_without_its_key", Shape.COUNT_MIN, "refusals", "backup:visible_refusals",
+        "without the key of the backup a second factor is refused, and the log says why", windows=("fault",),
+    ),
+    Claim(
+        "storage_fault_seen_s", Shape.TIME_MAX, "s", "storage:seconds_until_seen",
+        "a gateway whose volume is lost or refuses shows it soon", windows=("fault",), about_time_ms=1000.0,
+        doubts=frozenset({DoubtKind.STARVED, DoubtKind.CLOCK}),
+    ),
+    Claim(
+        "health_tells_of_storage", Shape.COUNT_MAX, "looks", "storage:green_looks",
+        "a gateway that cannot write does not call itself healthy", windows=("fault",),
+    ),
 )  # fmt: skip
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for claim in _TABLE}

@@ -22,7 +22,9 @@ from drills.signals import Signals
 
 if TYPE_CHECKING:
     from drills.load.control import Load
+    from drills.probes.witnesses import Witnesses
     from drills.stage.base import Stage
+    from drills.steps.back_up import Backup
 
 SLICE_S = 0.1  # how long we sleep at most before we look whether the load still lives
 
@@ -45,6 +47,9 @@ class Scene:
     follower: Follower
     drained: dict[str, str] = field(default_factory=dict)  # service -> the relay id that was drained
     glance: Callable[[], None] = lambda: None  # taken again and again while time passes; may raise StoryStopped
+    witnesses: Witnesses | None = None  # the drill's own accounts at the gateway
+    backups: dict[str, Backup] = field(default_factory=dict)  # service -> what its restore starts from
+    restored: set[str] = field(default_factory=set)  # services whose database came back from there
     _undo_count: int = 0
 
     def now_ns(self) -> int:

@@ -60,6 +60,12 @@ def check_stage(scenarios: list[Scenario], options: Options) -> None:
         for scenario in scenarios
         if scenario.only and scenario.only != options.stage
     ]
+    lacking += [
+        f"{scenario.path}: fault: found {fault}, expected a fault that can be made here: {why}"
+        for scenario in scenarios
+        for fault in faults_of(scenario.fault)
+        if (why := FAULTS[fault].unable(options.stage))
+    ]
     if lacking and options.stage_why != "asked for":
         raise CannotRun(f"{'; '.join(lacking)} ({options.stage_why})")
     if lacking:

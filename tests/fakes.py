@@ -16,8 +16,10 @@ from uuid import UUID
 
 from drills.errors import CannotRun
 from drills.faults.canary import Canary
+from drills.probes.witnesses import Tried
 from drills.scene import Scene
 from drills.signals import Signals
+from drills.steps.back_up import Backup
 from drills.wavry.errors import Refused, Unreachable
 
 RUNNING, STOPPED, GONE = "S", "T", ""
@@ -97,6 +99,9 @@ class FakeStage:
         self.patience_s: list[float] = []  # of every canary, in their order
         self.toxiproxy = FakeToxiproxy(self)
         self.secrets = SimpleNamespace(admin_token="an admin token")
+        self.variables = {"DRILLS_TOTP_KEY": "its own key"}
+        self.told_keys: dict[str, str] = {}  # service -> the key that its running process has
+        self.data = "all of it"  # on the gateway's volume: that, nothing, or sealed
         self.states: dict[str, str] = {}  # relay id -> as the master lists it
         self.public_key = bytes(32)  # of the master's signing key
         kinds = {"gateway": "gateway", "master": "master", "relay_a": "relay", "relay_b": "relay"}
@@ -109,6 +114,7 @@ class FakeStage:
         self.starts += 1
         service.running = FakeRunning(self.trail, name, 1000 + self.starts)
         service.starts += 1
+        self.told_keys[name] = self.variables["DRILLS_TOTP_KEY"]
         service.relay_id = ""
         if service.kind == "relay":
             service.own_id = f"{name}-{self.starts}"
@@ -122,8 +128,12 @@ class FakeStage:
             if self.refuses:
                 raise CannotRun(f"{what} {subject} is refused")
 
+    def _has_all_it_needs(self, name: str) -> bool:
+        """Whether what is started now is as it should be; ending what is not is part of the mending."""
+        return name != "gateway" or (self.data == "all of it" and self.variables["DRILLS_TOTP_KEY"] == "its own key")
+
     def start(self, name: str) -> None:
-        self.act("start", name, mends=True)
+        self.act("start", name, mends=self._has_all_it_needs(name))
         if not self.deaf and self._ended(name):
             self._run(name)
 
@@ -148,7 +158,7 @@ class FakeStage:
         return acts
 
     def _end(self, what: str, name: str, code: int) -> int:
-        self.act(what, name, mends=False)
+        self.act(what, name, mends=not self._has_all_it_needs(name))
         running = self.services[name].running
         if running and not self.deaf:
             running.end(code)
@@ -171,7 +181,19 @@ class FakeStage:
         if running and running.returncode is None and not self.deaf:
             running.state = state
 
-    def await_ready(self, name: str) -> None:
+    def volume(self, name: str) -> FakeVolume:
+        return FakeVolume(self, name)
+
+    def change(self, name: str, **variables: str) -> None:
+        self.trail.append(f"change {name}")
+        if not self.deaf:
+            self.variables |= variables
+
+    def told(self, name: str, variable: str) -> str | None:
+        self.trail.append("look environment")
+        return self.told_keys.get(name)
+
+    def await_ready(self, name: str, within_s: float = 20.0) -> None:
         self.trail.append("look ready")
         if self._ended(name):
             raise CannotRun(f"{name} is not ready")
@@ -211,6 +233,70 @@ class FakeStage:
             return Canary("silence", patience_s * 1000)
         added = sum(attributes["latency"] for _, attributes in toxics.values())
         return Canary("ok", 2.0 + added) if added <= patience_s * 1000 else Canary("silence", patience_s * 1000)
+
+
+class FakeVolume:
+    """The gateway's files, as three words."""
+
+    def __init__(self, stage: FakeStage, name: str) -> None:
+        self.stage, self.name = stage, name
+        self.database = Path("/nowhere/gateway.db")
+
+    def act(self, act: str, *paths: Path) -> dict[str, Any]:
+        """One of ours; ``put_back`` and ``unseal`` mend."""
+        if act == "look":
+            self.stage.trail.append("read database")
+            return {"rows": {"users": 3}, "integrity": "ok", "schema": "1", "usernames": ["a"], "sha256": "00"}
+        self.stage.act(act, self.name, mends=act in ("put_back", "unseal"))
+        after = {"remove": "nothing", "set_aside": "nothing", "seal": "sealed"}
+        if not self.stage.deaf:
+            self.stage.data = after.get(act, "all of it")
+        return {}
+
+    def backup(self, copy: Path) -> dict[str, Any]:
+        self.stage.trail.append("backup")
+        return {"taken_unix_s": 0.0}
+
+    def restore(self, copy: Path) -> dict[str, Any]:
+        self.stage.act("restore", self.name, mends=True)
+        if not self.stage.deaf:
+            self.stage.data = "all of it"
+        return {}
+
+
+@dataclass
+class FakeWitnesses:
+    """The drill's own accounts at a gateway that knows only what is on its volume."""
+
+    stage: FakeStage
+    known: Any = field(
+        default_factory=lambda: SimpleNamespace(username="known", tokens={"its first": "", "its second": ""})
+    )
+    second: Any = "somebody else"
+    made: int = 0
+    revoked: list[str] = field(default_factory=list)
+
+    def bind(self, witness: Any, what: str) -> Tried:
+        self.stage.trail.append(f"look token {what}")
+        return self._answered(what not in self.revoked, 401)
+
+    def log_out(self, witness: Any, what: str) -> Tried:
+        self.revoked.append(what)
+        return self._answered(True, 401)
+
+    def log_in(self, witness: Any, what: str = "") -> Tried:
+        self.stage.trail.append("look login")
+        return self._answered(self.stage.data != "nothing", 401)
+
+    def register(self) -> tuple[Any, Tried]:
+        self.stage.trail.append("look registration")
+        self.made += 1
+        return SimpleNamespace(username=f"new{self.made}"), self._answered(self.stage.data != "sealed", 500)
+
+    def _answered(self, ok: bool, status: int) -> Tried:
+        if self.stage._ended("gateway"):
+            return Tried(False, None, "connection refused", 0, 0)
+        return Tried(ok, None if ok else status, "" if ok else f"{status} no", 0, 0)
 
 
 class FakeRelayHttp:
@@ -334,6 +420,8 @@ class FakeScene(Scene):
             stage=FakeStage(self.trail), load=FakeLoad(), load_settings=SimpleNamespace(),
             journal=FakeJournal(self.trail), folder=folder, heartbeat_s=5.0, signals=Signals(), follower=FakeFollower(),
         )  # fmt: skip
+        self.witnesses = FakeWitnesses(self.stage)  # type: ignore[assignment]
+        self.backups = {"gateway": Backup(Path("/nowhere/copy.db"), "its own key", {})}
 
     @property
     def now_s(self) -> float:

@@ -11,6 +11,8 @@ from drills.objectives import ALWAYS, CLAIMS, DoubtKind, Shape
 from drills.scenario.durations import Duration
 from drills.verdict import Outcome, judge
 from tests.record_builder import A, B, RecordBuilder, ns, promise, scenario_of, sound, tiers_of
+from tests.backup_records import GRANTED, NO_ANSWER, ROWS, in_trouble, refused, restored
+from tests.record_builder import A, RecordBuilder, promise, scenario_of, sound, tiers_of
 
 Make = Callable[[], RecordBuilder]
 
@@ -137,6 +139,38 @@ CASES = {
     "master_loss_noticed_s": Case(
         Duration(2.5), 2, unreachable({"relay_a": 13.0, "relay_b": 14.0}),
         unreachable({"relay_a": 13.0, "relay_b": None}), unreachable({"relay_a": 13.0}),
+    "restore_s": Case(
+        Duration(10.0), 1, restored, lambda: restored(login_s=28.0), lambda: restored(login=None),
+    ),
+    "data_loss_s": Case(
+        Duration(10.0), 50, restored, lambda: restored(lost=["r03h"]), lambda: restored(looked=False),
+    ),
+    "backup_age_s": Case(
+        Duration(3600.0), 1, restored, lambda: restored(age_s=90_000.0), lambda: sound(0),
+    ),
+    "restored_rows_match": Case(
+        0.0, 5, restored, lambda: restored(rows={**ROWS, "login_failures": 0}), lambda: restored(looked=False),
+    ),
+    "restored_login_works": Case(
+        1.0, 1, restored, lambda: restored(login=refused()), lambda: restored(login=NO_ANSWER),
+    ),
+    "restored_write_works": Case(
+        1.0, 1, restored, lambda: restored(write=refused("500 Database error")), lambda: restored(write=None),
+    ),
+    "old_tokens_refused_after_restore": Case(
+        0.0, 3, restored, lambda: restored(tokens=[refused(), GRANTED]), lambda: restored(tokens=[refused()]),
+    ),
+    "totp_login_works_after_restore": Case(
+        1.0, 1, restored, lambda: restored(code=refused("500 unavailable")), lambda: restored(code=NO_ANSWER),
+    ),
+    "totp_fails_without_its_key": Case(
+        1.0, 1, restored, lambda: restored(without_key=GRANTED), lambda: restored(without_key=NO_ANSWER),
+    ),
+    "storage_fault_seen_s": Case(
+        Duration(3.0), 3, in_trouble, lambda: in_trouble(health_s=None), lambda: in_trouble(looks=False),
+    ),
+    "health_tells_of_storage": Case(
+        0.0, 3, in_trouble, lambda: in_trouble(health_s=None), lambda: in_trouble(to_s=14.2),
     ),
 }  # fmt: skip
 

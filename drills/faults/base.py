@@ -80,6 +80,7 @@ class Fault:
     lasting: bool  # False: it is over as soon as it is done (restart), and has neither length nor steps
     does: str  # one sentence for the handbook
     stages: frozenset[str] = frozenset({"processes", "containers"})  # which stages offer it
+    unable: Callable[[str], str] = lambda stage: ""  # why a stage that offers it cannot make it here, empty if it can
 
 
 class _Mending:

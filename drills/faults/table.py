@@ -3,6 +3,21 @@
 from __future__ import annotations
 
 from drills.faults import black_hole, crash, down, drain, kill, latency, pause, restart, rotate_key, stop
+from drills.faults import (
+    black_hole,
+    crash,
+    down,
+    drain,
+    kill,
+    latency,
+    pause,
+    restart,
+    stop,
+    totp_key_lost,
+    volume_destroyed,
+    volume_lost,
+    volume_read_only,
+)
 from drills.faults.base import Fault
 
 FAULTS: dict[str, Fault] = {
@@ -18,5 +33,9 @@ FAULTS: dict[str, Fault] = {
         latency.FAULT,
         black_hole.FAULT,
         down.FAULT,
+        volume_destroyed.FAULT,
+        volume_lost.FAULT,
+        volume_read_only.FAULT,
+        totp_key_lost.FAULT,
     )
 }

@@ -55,6 +55,21 @@ REGISTRY: dict[str, Defect] = {
         Defect("relay_waits_for_ever", "relay", "a call to the master that is not answered is never given up", "D-24"),
         Defect("relay_gives_up_its_master", "relay", "after two failed heartbeats it goes silent for good"),
         Defect("relay_stops_without_master", "relay", "no FORWARD is sent on while it is not registered"),
+        Defect("restore_keeps_sessions", "gateway", "its restore command leaves all sessions in the restored database"),
+        Defect("restore_leaves_root_owner", "gateway", "its restore command leaves a file that is somebody else's"),
+        Defect("restore_forgets_lockouts", "gateway", "its restore command leaves the failed logins out"),
+        Defect("restore_is_slow", "gateway", "its restore command waits 12 s before it begins"),
+        Defect("restored_totp_key_lost", "gateway", "once restored it runs without the key of the second factors"),
+        Defect("backup_misses_newest_rows", "gateway", "its backup command leaves out the 20 newest accounts"),
+        Defect("backup_is_of_yesterday", "gateway", "its backup command hands out a backup of 25 hours ago"),
+        Defect("totp_secrets_in_plain", "gateway", "second factors are stored in plain and need no key"),
+        Defect("health_ignores_database", "gateway", "/health is green whatever the database does", "D19"),
+        Defect(
+            "gateway_hides_database_trouble",
+            "gateway",
+            "no health, no counter and no log line tells of a database that is lost or refuses",
+            "D33",
+        ),
     )
 }
 

@@ -18,6 +18,8 @@ _NOTABLE: dict[str, Callable[[Event], str]] = {
     "relay.emptied": lambda event: f"{event.get('service')} empty" if not event.get("left") else
                                    f"{event.get('left')} sessions left on {event.get('service')}",
     "relay.back": lambda event: f"{event.get('service')} is back",
+    "backup.made": lambda event: f"{event.get('service')} is backed up",
+    "restore.done": lambda event: f"{event.get('service')} is restored from its backup",
     "relay.reregistered": lambda event: f"{event.get('service')} registered again",
     "master.whole": lambda event: "the master lists every relay again",
     "lease.accepted": lambda event: f"a fresh lease is accepted by {event.get('service')}",

@@ -7,7 +7,9 @@ both; the order of raising, what *ready* means and where things are is said here
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import os
 import secrets
 import time
 from abc import ABC, abstractmethod
@@ -23,12 +25,13 @@ from urllib.request import ProxyHandler, build_opener
 from drills.errors import CannotRun
 from drills.signals import FirstErrorStays
 from drills.stage.addresses import Block
-from drills.stage.compose import LOAD, Compose, ServicePlan, interpolate
+from drills.stage.compose import LOAD, TOTP_KEY, Compose, ServicePlan, interpolate
 from drills.stage.toxiproxy import ToxiproxyServer
 
 if TYPE_CHECKING:
     from drills.load.settings import LoadSettings
     from drills.wavry.lease import SigningKey
+    from drills.stage.volume import Volume
 
 READY_S = 20.0
 LOOK_EVERY_S = 0.01
@@ -65,6 +68,7 @@ class Secrets:
     signing_public_key: str = field(repr=False)
     admin_token: str = field(repr=False)
     relay_token: str = field(repr=False)
+    totp_key_b64: str = field(repr=False)
 
     @classmethod
     def made(cls) -> Secrets:
@@ -72,7 +76,12 @@ class Secrets:
         from drills.wavry.lease import SigningKey
 
         key = SigningKey.generate()
-        return cls(key.hex, key.public_hex, secrets.token_urlsafe(33), secrets.token_urlsafe(24))
+        return cls(key.hex, key.public_hex, secrets.token_urlsafe(33), secrets.token_urlsafe(24), fresh_totp_key())
+
+
+def fresh_totp_key() -> str:
+    """A key for second factors at rest: standard base64 of 32 bytes (contract-gateway §1.2)."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 @dataclass
@@ -151,6 +160,7 @@ class Stage(ABC):
             "DRILLS_SIGNING_PUBLIC_KEY": self.secrets.signing_public_key,
             "DRILLS_ADMIN_TOKEN": self.secrets.admin_token,
             "DRILLS_RELAY_TOKEN": self.secrets.relay_token,
+            TOTP_KEY: self.secrets.totp_key_b64,
             "DRILLS_DEFECTS": ",".join(defects),
             "DRILLS_TIME_DIVISOR": f"{self.divisor:g}",
             **self._own_variables(),
@@ -162,6 +172,7 @@ class Stage(ABC):
         return Service(plan, address, command, self._environment(plan))
 
     def _environment(self, plan: ServicePlan) -> dict[str, str]:
+        """What a service finds in its environment."""
         return {key: interpolate(value, self.variables) for key, value in plan.environment.items()}
 
     # -- what a stage is made of -------------------------------------------------------------------------------------
@@ -199,6 +210,14 @@ class Stage(ABC):
         """Let a paused service go on."""
 
     @abstractmethod
+    def volume(self, name: str) -> Volume:
+        """The files of a service that has a volume; CannotRun for one that has none."""
+
+    @abstractmethod
+    def keeping_place(self) -> Path:
+        """A folder of this run for what must not stay in its record, such as backups; it goes with the stage."""
+
+    @abstractmethod
     def versions(self) -> dict[str, str]:
         """What runs here, by service: a digest of each program or image, for the provenance."""
 
@@ -217,6 +236,22 @@ class Stage(ABC):
     def adopt(self, name: str) -> bool:
         """Take the process that a restart policy has started for the service's own; False while there is none."""
         return False
+
+    def told(self, name: str, variable: str) -> str | None:
+        """What a service's process has in its environment, by the kernel's word; None where that cannot be read."""
+        running = self.services[name].running
+        try:
+            entries = Path(f"/proc/{running.pid if running else 0}/environ").read_bytes().split(b"\0")
+        except OSError:
+            return None
+        prefix = f"{variable}=".encode()
+        return next((os.fsdecode(entry.removeprefix(prefix)) for entry in entries if entry.startswith(prefix)), None)
+
+    def change(self, name: str, **variables: str) -> None:
+        """Give a service that does not run other values of the compose file's variables, for its starts from now on."""
+        self.variables |= variables
+        service = self.services[name]
+        service.environment = self._environment(service.plan)
 
     def check_alive(self) -> None:  # noqa: B027 - a stage of processes stands on nothing that could go
         """Raises CannotRun where the ground that the stage stands on is gone."""

@@ -33,6 +33,7 @@ KIND_LABEL = "wavry-drills.kind"
 CONTROL_PLANE = ("gateway", "master", "relay")
 LOAD = ("locust_master", "locust_worker")
 KINDS = (*CONTROL_PLANE, "toxiproxy", *LOAD, "proxies")
+TOTP_KEY = "DRILLS_TOTP_KEY"  # the variable of the file that has the key for second factors
 
 
 @dataclass(frozen=True)

@@ -9,30 +9,36 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from drills.errors import CannotRun
+from drills.reference.defects import VARIABLE as DEFECTS
 from drills.signals import Signals
 from drills.stage import engine, leftovers
 from drills.stage.addresses import Block
 from drills.stage.asking import asked
 from drills.stage.base import STOP_GRACE_S, Running, Service, Stage
 from drills.stage.children import sweep
-from drills.stage.compose import LOAD, Compose
+from drills.stage.compose import LOAD, Compose, interpolate
 from drills.stage.container import Container, LogCopy, inspected
+from drills.stage.container_volume import HelpedVolume, Helpers
 from drills.stage.leftovers import PROJECT_LABEL
-from drills.stage.programs import Programs
+from drills.stage.programs import Programs, variable
+from drills.stage.volume import FILES, OWN_CUSTODIAN, Volume
 
 SERVICE_LABEL = "com.docker.compose.service"
 PING_EVERY_S, PINGS = 1.0, 3  # an engine that does not answer three times in a row is gone
 AT_ONCE = 8
 LOGS_S = 2.0
+LOAD_IMAGE = "DRILLS_LOAD_IMAGE"
 T = TypeVar("T")
 
 
@@ -116,6 +122,7 @@ class ContainerStage(Stage):
             sweep(self.folder)  # a compose that took too long must not go on making things while we remove them
             leftovers.sweep(self.folder)
             self._begun = False
+        shutil.rmtree(self.folder / "volumes", ignore_errors=True)  # backups of a stage that is gone
 
     def _end_logs(self) -> None:
         """Kill what still runs, so that its last words come into its log before the engine forgets them."""
@@ -221,7 +228,7 @@ class ContainerStage(Stage):
         """For whoever may use the engine without being root: a container of ours that sees this machine's processes."""
         with asked("kill a process") as client:
             client.containers.run(
-                self.programs.images["DRILLS_LOAD_IMAGE"], ["python3", "-c", f"import os; os.kill({pid}, 9)"],
+                self.programs.images[LOAD_IMAGE], ["python3", "-c", f"import os; os.kill({pid}, 9)"],
                 pid_mode="host", network_mode="none", cap_drop=["ALL"], cap_add=["KILL"], remove=True,
                 labels={PROJECT_LABEL: leftovers.project_of(self.folder)},
             )  # fmt: skip
@@ -258,6 +265,40 @@ class ContainerStage(Stage):
         return found
 
     # -- where things are --------------------------------------------------------------------------------------------
+
+    def volume(self, name: str) -> Volume:
+        """The volume that the service has mounted, reached by helpers of the load's and the service's own image."""
+        service = self.services[name]
+        if not service.plan.data_paths:
+            raise CannotRun(f"{name} has no volume")
+        place = interpolate(service.plan.data_paths[0], self.variables)
+        mounts = inspected(self.containers[name])["Mounts"]
+        volume = next((mount["Name"] for mount in mounts if mount["Destination"] == place and "Name" in mount), "")
+        if not volume:
+            raise CannotRun(f"{name} has no volume at {place}")
+        images = self.programs.images
+        helpers = Helpers(
+            images[LOAD_IMAGE], images[variable(service.kind)], volume, self.keeping_place(),
+            {key: value for key, value in service.environment.items() if key == DEFECTS},
+            leftovers.project_of(self.folder),
+        )  # fmt: skip
+        custodian = OWN_CUSTODIAN if self.programs.reference else FILES
+        helpers = helpers if self.programs.reference else replace(helpers, custodian=helpers.ours)
+        return HelpedVolume(name, Path(place), custodian, helpers)
+
+    def keeping_place(self) -> Path:
+        """In the run's folder, and removed with the stage, also by `drills recover`."""
+        place = self.folder / "volumes" / ".kept"
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return place
+
+    def change(self, name: str, **variables: str) -> None:
+        """Compose makes the container anew, with the same name, address and volume."""
+        super().change(name, **variables)
+        if log := self._logs.pop(name, None):
+            log.end(LOGS_S)
+        with self.signals.held():
+            self._create([name])
 
     def probe_sources(self) -> tuple[str | None, str | None]:
         """This machine's own address in the network; ports tell two probes apart."""

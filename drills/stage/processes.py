@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drills.errors import BadInput, CannotRun
+from drills.reference.defects import VARIABLE as DEFECTS
 from drills.stage.addresses import Block
 from drills.stage.base import STOP_GRACE_S, Running, Service, Stage
 from drills.stage.children import KILLED_S, REPOSITORY, Child, spawn, sweep
 from drills.stage.compose import CONTROL_PLANE, LOAD, Compose
+from drills.stage.volume import FILES, OWN_CUSTODIAN, FolderVolume, Volume, unprivileged
 
 if TYPE_CHECKING:
     from drills.wavry.lease import SigningKey
@@ -110,7 +112,9 @@ class ProcessStage(Stage):
         data.mkdir(parents=True, exist_ok=True)
         if service.kind == "gateway":  # Wavry's own entry script touches the file too (contract-gateway §1.8)
             (data / "gateway.db").touch()
-        child = spawn(service.name, self._argv(service), service.environment, self.folder, cwd=data)
+        # who writes to a volume may do there what it may do in a container, or no file's mode would mean anything
+        words = [*(unprivileged() if service.plan.data_paths else ()), *self._argv(service)]
+        child = spawn(service.name, words, service.environment, self.folder, cwd=data)
         self.children.append(child)
         return child
 
@@ -162,6 +166,21 @@ class ProcessStage(Stage):
         self.start(name)
 
     # -- where things are --------------------------------------------------------------------------------------------
+
+    def volume(self, name: str) -> Volume:
+        """The folder that stands for it."""
+        service = self.services[name]
+        if not service.plan.data_paths:
+            raise CannotRun(f"{name} has no volume")
+        custodian = OWN_CUSTODIAN if self.target.name == "reference" else FILES
+        told = {key: value for key, value in service.environment.items() if key == DEFECTS}
+        return FolderVolume(name, self.folder / "volumes" / name, custodian, told, self.folder)
+
+    def keeping_place(self) -> Path:
+        """Beside the volumes: removed with them, also by `drills recover`."""
+        place = self.folder / "volumes" / ".kept"
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return place
 
     def probe_sources(self) -> tuple[str | None, str | None]:
         """Two addresses of the run's own block."""

@@ -31,6 +31,7 @@ class Programs:
 
     images: Mapping[str, str]  # variable of the compose file -> what to run
     folder: Path | None = None  # whose programs are mounted
+    reference: bool = True  # whether the control plane is the reference's
 
     def variables(self) -> dict[str, str]:
         """What the compose file must be told."""
@@ -132,4 +133,5 @@ def ensured(target: str, say: Say) -> Programs:
         raise CannotRun(f"{error}{INSTEAD}") from error
     references = {variable(kind): made.get(image, image) for kind, image in kinds.items()}
     mounted = any(image.endswith(":mounted") for image in kinds.values())
-    return Programs(references, Path(os.environ["WAVRY_BIN"]).resolve() if mounted else None)
+    folder = Path(os.environ["WAVRY_BIN"]).resolve() if mounted else None
+    return Programs(references, folder, target == "reference")

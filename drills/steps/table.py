@@ -11,6 +11,17 @@ from drills.steps import (
     hold,
     sample_leases,
     try_leases,
+    await_reregistration,
+    back_up,
+    empty,
+    hold,
+    keep_writing,
+    make_witnesses,
+    prove_restore,
+    restore,
+    sample_leases,
+    try_second_factor,
+    watch_storage,
 )
 from drills.steps.base import StepKind
 
@@ -25,5 +36,15 @@ STEPS: dict[str, StepKind] = {
         await_back.STEP,
         await_master_whole.STEP,
         await_fresh_lease.STEP,
+        await_reregistration.STEP,
+        empty.STEP,
+        await_back.STEP,
+        make_witnesses.STEP,
+        keep_writing.STEP,
+        back_up.STEP,
+        restore.STEP,
+        prove_restore.STEP,
+        try_second_factor.STEP,
+        watch_storage.STEP,
     )
 }

@@ -135,9 +135,9 @@ class GatewayHttp(Closable):
         }
         return _account(self.http.granted("POST", "/auth/register", body, secrets=(password,), accepted=(201,)))
 
-    def login(self, email: str, password: str) -> Account:
-        """A further session of an account (§3.3)."""
-        body = {"email": email, "password": password}
+    def login(self, email: str, password: str, totp_code: str = "") -> Account:
+        """A further session of an account (§3.3); with a code where its second factor is on."""
+        body = {"email": email, "password": password, **({"totp_code": totp_code} if totp_code else {})}
         return _account(self.http.granted("POST", "/auth/login", body, secrets=(password,)))
 
     def logout(self, token: str) -> bool:
@@ -146,6 +146,18 @@ class GatewayHttp(Closable):
         answer = self.http.granted("POST", "/auth/logout", headers=headers, secrets=(token,)).decoded()
         with understood("the answer of /auth/logout"):
             return bool(answer["revoked"])
+
+    def propose_second_factor(self, email: str, password: str) -> str:
+        """A fresh TOTP secret in base32; nothing is stored yet (§3.5)."""
+        body = {"email": email, "password": password}
+        answer = self.http.granted("POST", "/auth/2fa/setup", body, secrets=(password,)).decoded()
+        with understood("the answer of /auth/2fa/setup"):
+            return str(answer["secret"])
+
+    def enable_second_factor(self, email: str, password: str, secret: str, code: str) -> Account:
+        """From now on logins need a code; Refused 500 where the gateway has no key to seal the secret (§3.5)."""
+        body = {"email": email, "password": password, "secret": secret, "code": code}
+        return _account(self.http.granted("POST", "/auth/2fa/enable", body, secrets=(password, secret)))
 
     def health(self) -> GatewayHealth:
         """The two gauges (§3.7); it answers even with its database gone (D19)."""

@@ -21,11 +21,14 @@ Inject = Callable[[FakeScene], AbstractContextManager[Receipt]]
 COUNTED = {"undo+", "undo-", "event fault.injected", "event fault.receipt", "story"}
 
 
+SUBJECTS = {"relay": "relay_a", "master": "master", "gateway": "gateway"}
+
+
 @pytest.fixture(params=sorted(FAULTS))
 def fault(request: pytest.FixtureRequest) -> Inject:
     """A fault of the table, ready to be injected into a scene."""
     row = FAULTS[request.param]
-    subject = "relay_a" if "relay" in row.kinds else "master" if row.on == "service" else "ends_to_gateway"
+    subject = next((name for kind, name in SUBJECTS.items() if kind in row.kinds), "ends_to_gateway")
     return lambda scene: row.injected(scene, subject, row.arguments(**ARGUMENTS.get(row.name, {})))
 
 
@@ -35,6 +38,8 @@ def broken(scene: FakeScene) -> list[str]:
     found = [name for name, service in stage.services.items() if not service.running or service.running.state != "S"]
     found += [f"{name} {state}" for name, state in stage.states.items() if state != "Active"]
     found += ["another key"] if stage.public_key != bytes(32) else []
+    found += [f"data: {stage.data}"] if stage.data != "all of it" else []
+    found += [f"{name} has another key" for name, key in stage.told_keys.items() if key != "its own key"]
     return (
         found + sorted(stage.toxiproxy.disabled) + [toxic for kept in stage.toxiproxy.kept.values() for toxic in kept]
     )

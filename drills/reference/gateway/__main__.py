@@ -12,13 +12,15 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 from aiohttp import web
 
 from drills.reference.defects import Defects
 from drills.reference.gateway import binding
 from drills.reference.gateway.binding import RefusedBind
-from drills.reference.gateway.database import Database, StoreError
+from drills.reference.gateway.custody import was_restored
+from drills.reference.gateway.database import Database, StoreError, located
 from drills.reference.gateway.gateway import Gateway, SocketTimes
 from drills.reference.gateway.log import Log
 from drills.reference.gateway.passwords import Passwords, paced_hasher
@@ -45,10 +47,13 @@ def main() -> int:
     except StoreError as problem:
         return _gave_up(str(problem), EXIT_NO_DATABASE)
     log.tell("connected to gateway database")
+    key_lost = defects.on("restored_totp_key_lost") and was_restored(Path(located(settings.database_url)[0]))
     gateway = Gateway(
         settings, database, defects=defects, timers=timers, log=log, socket_times=SocketTimes.paced(timers),
-        passwords=Passwords(paced_hasher(timers.divisor)),
+        passwords=Passwords(paced_hasher(timers.divisor)), totp_key_lost=key_lost,
     )  # fmt: skip
+    if database.made_here:
+        log.warn("gateway database was empty, its tables are made: a first start, or a lost volume")
     try:
         asyncio.run(_serve(gateway))
     except RefusedBind as problem:

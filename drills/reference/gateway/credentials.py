@@ -82,6 +82,7 @@ async def check_code(gateway: Gateway, user: User, code: str | None, ip: str, te
     try:
         secret = gateway.vault.opened(user.totp_secret)
     except totp.SecretUnavailable as problem:
+        gateway.log.fail(f"unable to decrypt the TOTP secret: {problem}", part="auth", user_id=user.id)
         raise Refused(500, "2FA verification unavailable") from problem
     if not totp.matches(secret, code, gateway.clock.utc().timestamp()):
         await deny(gateway, user.email, ip, Refused(401, texts.wrong), "INVALID_TOTP", user)

@@ -37,7 +37,8 @@ class Clash(StoreError):
 class Database:
     """Runs work in transactions, one at a time, away from the loop."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, made_here: bool = False) -> None:
+        self.made_here = made_here  # whether there were no tables before
         self._connection = connection
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
         self._probes = 0
@@ -50,11 +51,10 @@ class Database:
         except sqlite3.Error as problem:
             raise StoreError(f"failed to connect to database: {described(problem)}") from problem
         try:
-            schema.prepare(connection)
+            return cls(connection, schema.prepare(connection))
         except sqlite3.Error as problem:
             connection.close()
             raise StoreError(f"failed to run migrations: {described(problem)}") from problem
-        return cls(connection)
 
     async def read(self, work: Work[T]) -> T:
         """What a look at the database finds."""

@@ -74,15 +74,18 @@ class Gateway:
     socket_times: SocketTimes = field(default_factory=SocketTimes)
     signaling_url: str = ""
     offers_seen: int = 0  # only for the defect gateway_loses_one_offer_in_ten
+    totp_key_lost: bool = False  # only for the defect restored_totp_key_lost
 
     def __post_init__(self) -> None:
         settings = self.settings
+        self.log.hushed = self.defects.on("gateway_hides_database_trouble")
         self.limiters = Limiters(settings.rates)
         self.counters = AuthCounters()
         self.switchboard = Switchboard(settings.sockets_max, settings.sockets_per_ip_max)
         ttl_s = self.timers.scaled(settings.relay_session_ttl_s)
         self.relay_sessions = RelaySessions(ttl_s, settings.relay_sessions_max)
-        self.vault = Vault(settings.totp_key_b64, settings.plain_totp_allowed)
+        key_b64 = "" if self.totp_key_lost else settings.totp_key_b64
+        self.vault = Vault(key_b64, settings.plain_totp_allowed, in_plain=self.defects.on("totp_secrets_in_plain"))
         self.health = DatabaseHealth(self.clock.monotonic())
 
 

@@ -19,6 +19,7 @@ class Log:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
+        self.hushed = False  # only for the defect gateway_hides_database_trouble
 
     def tell(self, message: str, *, part: str = "", **fields: str) -> None:
         """Something as expected."""
@@ -26,11 +27,13 @@ class Log:
 
     def warn(self, message: str, *, part: str = "", **fields: str) -> None:
         """Something that somebody should perhaps look at."""
-        self._write("WARN", message, part, fields)
+        if not self.hushed:
+            self._write("WARN", message, part, fields)
 
     def fail(self, message: str, *, part: str = "", **fields: str) -> None:
         """Something that went wrong here."""
-        self._write("ERROR", message, part, fields)
+        if not self.hushed:
+            self._write("ERROR", message, part, fields)
 
     def audit(self, message: str, event: str, ip: str, *, good: bool = True, **fields: str) -> None:
         """An audit line."""

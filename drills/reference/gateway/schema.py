@@ -34,17 +34,21 @@ TABLES = (
 )
 
 
-def prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables, all or none; a file that has them is left alone, so that a read-only one can still be served."""
+def prepare(connection: sqlite3.Connection) -> bool:
+    """Make the tables, all or none; whether there were none before.
+
+    A file that has them is left alone, so that a read-only one can still be served.
+    """
     if _present(connection):
-        return
+        return False
     connection.execute("BEGIN IMMEDIATE")
     try:
         # another gateway may have made them while this one waited for the lock
-        if not _present(connection):
-            for statement in TABLES:
-                connection.execute(statement)
+        missing = not _present(connection)
+        for statement in TABLES if missing else ():
+            connection.execute(statement)
         connection.execute("COMMIT")
+        return missing
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

@@ -30,7 +30,8 @@ async def health(request: web.Request) -> web.Response:
     """200 with the counts, or 503 with the reason while the database cannot be written (intended; D19)."""
     gateway = request.app[GATEWAY]
     reason = gateway.health.degraded(gateway.clock.monotonic())
-    if reason is None:
+    ignored = any(map(gateway.defects.on, ("health_ignores_database", "gateway_hides_database_trouble")))
+    if reason is None or ignored:
         return json_answer(counts(gateway))
     return json_answer({"status": "degraded", "reason": reason, **counts(gateway)}, 503)
 
@@ -42,7 +43,11 @@ async def runtime(request: web.Request) -> web.Response:
 
 async def auth(request: web.Request) -> web.Response:
     """The 14 counters of the auth routes."""
-    return json_answer(request.app[GATEWAY].counters.json())
+    gateway = request.app[GATEWAY]
+    counters = gateway.counters.json()
+    if gateway.defects.on("gateway_hides_database_trouble"):
+        counters["db_errors"] = 0
+    return json_answer(counters)
 
 
 async def prometheus(request: web.Request) -> web.Response:

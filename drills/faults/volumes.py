@@ -1,0 +1,43 @@
+"""What the faults on a volume share: a known account's login and a registration, as proof that data is there or not.
+
+A volume that is gone refuses the login of an account that was there; one that cannot be written refuses a registration.
+A gateway that merely does not answer proves neither.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drills.faults.base import Proof
+
+if TYPE_CHECKING:
+    from drills.probes.witnesses import Witnesses
+    from drills.scene import Scene
+
+STARTED_S = 10.0
+AGAIN_S = 0.1
+
+
+def witnesses_of(scene: Scene) -> Witnesses:
+    """The drill's own accounts; raises StoryStopped where there are none."""
+    from drills.scene import StoryStopped
+
+    if scene.witnesses is None or scene.witnesses.known is None:
+        raise StoryStopped("there is no known account to prove it by: `make_witnesses` comes first")
+    return scene.witnesses
+
+
+def login(scene: Scene, *, works: bool) -> Proof:
+    """Whether the known account's login is granted, or refused by a gateway that answers."""
+    witnesses = witnesses_of(scene)
+    assert witnesses.known
+    tried = witnesses.log_in(witnesses.known)
+    seen = tried.ok if works else tried.status is not None
+    return Proof(seen and tried.ok == works, f"the known account's login: {tried}")
+
+
+def write(scene: Scene, *, works: bool) -> Proof:
+    """Whether a registration is granted, or refused by a gateway that answers."""
+    _, tried = witnesses_of(scene).register()
+    seen = tried.ok if works else tried.status is not None
+    return Proof(seen and tried.ok == works, f"a registration: {tried}")
