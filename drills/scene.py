@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from drills.errors import Interrupted
 from drills.load.settings import LoadSettings
+from drills.measures.candidate import Upgraded
 from drills.probes.follower import Follower
 from drills.record import Journal, now_text
 from drills.signals import Signals
@@ -31,6 +32,14 @@ class StoryStopped(Exception):
     """A step could not do what the next steps rest on; the faults are mended and the drill goes on to recovery."""
 
 
+@dataclass(frozen=True)
+class DrillAccount:
+    """An account at the gateway that a step has made; never written anywhere."""
+
+    email: str
+    password: str = field(repr=False)
+
+
 @dataclass
 class Scene:
     """The hands and eyes of a running drill."""
@@ -44,6 +53,8 @@ class Scene:
     signals: Signals
     follower: Follower
     drained: dict[str, str] = field(default_factory=dict)  # service -> the relay id that was drained
+    accounts: dict[str, DrillAccount] = field(default_factory=dict)  # those of the drill itself, by name
+    upgraded: list[Upgraded] = field(default_factory=list)  # every candidate that was seen to run
     _undo_count: int = 0
 
     def now_ns(self) -> int:

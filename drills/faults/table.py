@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drills.faults import black_hole, crash, down, drain, kill, latency, pause, restart, stop
+from drills.faults import black_hole, crash, down, drain, kill, latency, pause, restart, stop, upgrade
 from drills.faults.base import Fault
 
 FAULTS: dict[str, Fault] = {
@@ -17,5 +17,6 @@ FAULTS: dict[str, Fault] = {
         latency.FAULT,
         black_hole.FAULT,
         down.FAULT,
+        upgrade.FAULT,
     )
 }

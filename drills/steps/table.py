@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
-from drills.steps import await_back, await_reregistration, empty, hold, sample_leases
+from drills.steps import (
+    await_back,
+    await_reregistration,
+    empty,
+    hold,
+    judge_candidate,
+    log_in_account,
+    make_account,
+    sample_leases,
+    verify_releases,
+)
 from drills.steps.base import StepKind
 
 STEPS: dict[str, StepKind] = {
-    step.name: step for step in (hold.STEP, sample_leases.STEP, await_reregistration.STEP, empty.STEP, await_back.STEP)
+    step.name: step
+    for step in (
+        hold.STEP,
+        sample_leases.STEP,
+        await_reregistration.STEP,
+        empty.STEP,
+        await_back.STEP,
+        make_account.STEP,
+        log_in_account.STEP,
+        judge_candidate.STEP,
+        verify_releases.STEP,
+    )
 }

@@ -37,24 +37,27 @@ class Clash(StoreError):
 class Database:
     """Runs work in transactions, one at a time, away from the loop."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, made_here: bool = False) -> None:
+        self.made_here = made_here  # whether there were no tables before
         self._connection = connection
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
         self._probes = 0
 
     @classmethod
-    def opened(cls, url: str) -> Database:
-        """The database at a ``DATABASE_URL`` with its tables in place; StoreError when that fails."""
+    def opened(cls, url: str, latest: int = schema.LATEST) -> Database:
+        """The database at a ``DATABASE_URL`` in its ``latest`` schema; StoreError when that fails, or it is newer."""
         try:
             connection = connected(url)
         except sqlite3.Error as problem:
             raise StoreError(f"failed to connect to database: {described(problem)}") from problem
         try:
-            schema.prepare(connection)
+            return cls(connection, schema.prepare(connection, latest))
         except sqlite3.Error as problem:
             connection.close()
             raise StoreError(f"failed to run migrations: {described(problem)}") from problem
-        return cls(connection)
+        except schema.Newer as problem:
+            connection.close()
+            raise StoreError(f"failed to run migrations: {problem}") from problem
 
     async def read(self, work: Work[T]) -> T:
         """What a look at the database finds."""

@@ -22,6 +22,8 @@ from drills.reference.gateway.switchboard import Switchboard
 from drills.reference.gateway.totp import Vault
 from drills.reference.timers import Timers
 
+SLOW_S = 1.0  # of the defects slow_auth and database_stays_slow
+
 
 def _utc() -> datetime:
     return datetime.now(UTC)
@@ -74,6 +76,7 @@ class Gateway:
     socket_times: SocketTimes = field(default_factory=SocketTimes)
     signaling_url: str = ""
     offers_seen: int = 0  # only for the defect gateway_loses_one_offer_in_ten
+    newer_was_here: bool = False  # only for the defect database_stays_slow
 
     def __post_init__(self) -> None:
         settings = self.settings
@@ -84,6 +87,12 @@ class Gateway:
         self.relay_sessions = RelaySessions(ttl_s, settings.relay_sessions_max)
         self.vault = Vault(settings.totp_key_b64, settings.plain_totp_allowed)
         self.health = DatabaseHealth(self.clock.monotonic())
+
+    @property
+    def login_held_s(self) -> float:
+        """How long a login is held up: not at all, but for two defects."""
+        stays_slow = self.newer_was_here and self.defects.on("database_stays_slow")
+        return SLOW_S if stays_slow or self.defects.on("slow_auth") else 0.0
 
 
 GATEWAY = web.AppKey("gateway", Gateway)
