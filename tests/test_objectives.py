@@ -20,6 +20,11 @@ def drain(**story: object) -> Make:
     return lambda: sound(10).drained(**story)  # type: ignore[arg-type]
 
 
+def rollback(**story: object) -> Make:
+    """A sound record with the story of rollback, told in this way."""
+    return lambda: sound(0).rolled_back(**story)  # type: ignore[arg-type]
+
+
 def setups(failed: int, count: int = 200) -> Make:
     def make() -> RecordBuilder:
         builder = sound(0)
@@ -89,6 +94,15 @@ CASES = {
         0.0, 5, drain(), drain(state=lambda at_s: "Draining" if at_s < 17.8 else "Active"),
         drain(looks=lambda at_s: at_s < 17.8),
     ),
+    "candidate_not_worse": Case(0.0, 150, rollback(), rollback(slow_logins=200), rollback(visits=100)),
+    "rollback_s": Case(Duration(10.0), 1, rollback(), rollback(judged_s=15.0), rollback(looked_s=None)),
+    "releases_verified": Case(0.0, 4, rollback(), rollback(runs={"relay_b": "other"}), rollback(looked_s=None)),
+    "rollback_needs_no_restore": Case(0.0, 2, rollback(), rollback(restored=True), rollback(mended=False)),
+    "accounts_survive": Case(
+        0.0, 2, rollback(), rollback(logged_in={"before": "ok", "during": "refused"}),
+        rollback(logged_in={"before": "ok", "during": "unanswered"}),
+    ),
+    "back_in_band_ms_p95": Case(250.0, 100, rollback(), rollback(after_ms=900.0), rollback(after=99)),
     "relay_back_s": Case(Duration(4.0), 1, drain(), drain(back_s=25.0), drain(back_s=None)),
 }  # fmt: skip
 
@@ -97,7 +111,8 @@ def outcome(claim: str, make: Make) -> Outcome:
     """What the whole verdict says of one claim over one record."""
     case = CASES[claim]
     builder = make()
-    scenario = scenario_of(promise(claim, case.limit, case.samples_min))
+    scenario = scenario_of(promise(claim, case.limit, case.samples_min, windows=CLAIMS[claim].windows[:1] if
+                           "fault" not in CLAIMS[claim].windows else ("fault",)))  # fmt: skip
     verdict = judge(builder.over().record(), scenario, tiers_of())
     assert verdict.doubts == ()
     return verdict.judgements[0].verdict

@@ -40,9 +40,7 @@ class UpgradeArguments(Arguments):
     """To which release, and for relays how long emptying them may take."""
 
     release: Annotated[str, AfterValidator(_newer), Field(json_schema_extra={"enum": [*NEWER]})]
-    empty_within: Annotated[Duration | None, Field(description="a relay is drained and emptied first, both ways")] = (
-        None
-    )
+    empty_within: Annotated[Duration | None, Field(description="a relay is drained and emptied before")] = None
 
 
 class _Upgrade:

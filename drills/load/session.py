@@ -82,8 +82,8 @@ class Session:
         lease = self.pair.lease
         self.live.journal.write(
             "session.setup", session=self.index, kind=self.kind, pair=self.pair.name, intended_ns=self.intended_ns,
-            began_ns=began, ended_ns=ended, ok=not step, step=step, reason=reason, log_in=log_in, login_ms=self.login_ms,
-            relay_id=lease.relay_id if lease and not step else None,
+            began_ns=began, ended_ns=ended, ok=not step, step=step, reason=reason, log_in=log_in,
+            login_ms=self.login_ms, relay_id=lease.relay_id if lease and not step else None,
         )  # fmt: skip
         self.live.on_measured("set-up", (ended - began) / 1e6, f"{step}: {reason}" if step else None)
 

@@ -1,4 +1,4 @@
-"""A candidate held against thresholds that were written down before it ran: pure arithmetic over what was seen of it."""
+"""A candidate held against thresholds that were written before it ran: pure arithmetic over what was seen of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of an upgrade that was rolled back: was the candidate worse, how long did it take, is everything as before.
+"""What became of an upgrade that was rolled back: was the candidate worse, how long did it take, is all as before.
 
 Nothing here knows a limit of the scenario but the candidate's thresholds, which stand in the record: written before the
 run, by the order of its own events, or they count for nothing.
@@ -50,14 +50,16 @@ def thresholds_crossed(record: Record, span: Span, claim: Claim) -> Evidence:
 
     Set-ups and logins are those of visits that were due meanwhile, handshakes those at relays that ran the candidate.
     """
-    limits, unproven = _thresholds(record)
+    limits, order = _thresholds(record)
+    if limits is None:
+        return Evidence(0, None, missing=order)
     upgraded, until_ns = _upgraded(record), _decided_ns(record)
-    if limits is None or not upgraded or until_ns is None:
-        return Evidence(0, None, missing=unproven or "no upgrade was seen to land, or the candidate was not judged")
+    if not upgraded or until_ns is None:
+        return Evidence(0, None, missing="no upgrade was seen to land, or the candidate was never judged")
     seen = _seen(record, upgraded, Span(since_ns(upgraded), until_ns))
     crossed = past_beyond_luck(seen, limits)
     figures = ", ".join(f"{name} {value:.3g}" for name, value in seen.figures().items() if value is not None)
-    words = f"{figures}; {unproven}"
+    words = f"{figures}; {order}"
 
     def forgiving(ms: float) -> float:
         return float(len(past_beyond_luck(seen, limits, ms)))
@@ -163,7 +165,7 @@ def restores(record: Record, span: Span, claim: Claim) -> Evidence:
 
 
 def accounts_lost(record: Record, span: Span, claim: Claim) -> Evidence:
-    """Accounts of the drill that the rolled-back gateway does not let in: one made before the upgrade, one during it."""
+    """Accounts that the rolled-back gateway does not let in: of one made before the upgrade and one made during it."""
     upgrades = [event for event in _receipts(record) if event["kind"] == "gateway" and event["landed"]]
     if not upgrades:
         return Evidence(0, None, missing="no gateway was upgraded and rolled back")
