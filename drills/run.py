@@ -140,8 +140,8 @@ def _note_services(stage: Stage, journal: Journal) -> None:
     journal.write("stage.raised", stage=stage.name, took_s=round(stage.raised_s, 3), services_ready_s=ready_s)
     for service in stage.services.values():
         pid = service.running.pid if service.running else None
-        journal.write("service.ready", service=service.name, pid=pid, address=service.address,
-                      version=stage.version(service.name))  # fmt: skip
+        journal.write("service.ready", service=service.name, pid=pid, address=service.address, kind=service.kind,
+                      version=stage.version(service.name), release=service.release.tag)  # fmt: skip
     journal.write("toxiproxy.version", version=stage.toxiproxy.version())
     try:
         for name in stage.relays():

@@ -178,6 +178,9 @@ class FakeStage:
         self.trail.append("look version")
         return f"{name} {self.services[name].release.tag}"
 
+    def kept_schema_version(self, name: str) -> int | None:
+        return 1 if name in self.kept else None
+
     def replace(self, name: str, tag: str, *, keep: bool = False, put_back: bool = False) -> Replaced:
         self.act(f"{tag} put in place of", name, mends=tag == KNOWN_GOOD)
         running = self.services[name].running

@@ -78,6 +78,8 @@ class _Upgrade:
         self.planned = replaced.planned
         self.receipt.asked = f"{self.service} as {replaced.tag}"
         self.receipt.detail["candidate"] = replaced.said or replaced.tag
+        if self.kind == "gateway":
+            self.receipt.detail["schema_before"] = self.stage.kept_schema_version(self.service)
 
     def runs_the_candidate(self) -> Proof:
         """Whether another process runs what was installed, and is ready."""
@@ -105,12 +107,21 @@ class _Upgrade:
         except CannotRun as refused:
             if self.kind != "gateway":
                 raise
-            self._restore(str(refused))
+            self._restore(f"{refused}; its last words: {self._last_words()}")
 
     def _restore(self, refused: str) -> None:
         self.scene.journal.write("rollback.refused", service=self.service, reason=refused)
         self.receipt.detail |= {"restored": True, "refused": refused}
         self._note(self.stage.replace(self.service, KNOWN_GOOD, put_back=True), "seconds_restored", None)
+
+    def _last_words(self) -> str:
+        """What the service said last: sqlx says there which migration it misses, and so does the reference."""
+        running = self.stage.services[self.service].running
+        try:
+            lines = running.log.read_text(errors="replace").splitlines() if running else []
+        except OSError:
+            lines = []
+        return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "none")
 
     def runs_the_known_good(self) -> Proof:
         """Whether the version is the one from before the upgrade, and is ready."""

@@ -75,6 +75,11 @@ class Secrets:
         key = SigningKey.generate()
         return cls(key.hex, key.public_hex, secrets.token_urlsafe(33), secrets.token_urlsafe(24))
 
+    @property
+    def key_id(self) -> str:
+        """What a master calls its key where it was told no name: public, as is all that it is made of (facts §1.6)."""
+        return f"k{self.signing_public_key[:16]}"
+
 
 @dataclass
 class Service:
@@ -251,6 +256,10 @@ class Stage(ABC):
     @abstractmethod
     def keep_data(self, name: str) -> None:
         """Put away a copy of what a stopped service has on its volume."""
+
+    @abstractmethod
+    def kept_schema_version(self, name: str) -> int | None:
+        """The schema version of the database in the copy; None where there is none, or it cannot be read."""
 
     @abstractmethod
     def put_back_data(self, name: str) -> None:

@@ -8,8 +8,11 @@ reaper, on published ports or on names.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
+import tarfile
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -326,15 +329,28 @@ class ContainerStage(Stage):
         """What `docker cp` would copy out of the volume, kept in memory: a database of a drill has a few hundred kB."""
         with asked(f"copy what {name} has on its volume") as client:
             for path in self.services[name].plan.data_paths:
-                chunks, _ = client.api.get_archive(self.containers[name], interpolate(path, self.variables))
+                # its content and not the folder: beside the volume, the root is read-only, and nothing could be put there
+                chunks, _ = client.api.get_archive(self.containers[name], interpolate(path, self.variables) + "/.")
                 self._kept[f"{name}:{path}"] = b"".join(chunks)
 
+    def kept_schema_version(self, name: str) -> int | None:
+        """Of the copy's database, unpacked for a moment."""
+        from drills.wavry.database import FILE, schema_version
+
+        with tempfile.TemporaryDirectory() as folder:
+            for path, copy in self._kept.items():
+                if path.startswith(f"{name}:"):
+                    with tarfile.open(fileobj=io.BytesIO(copy)) as packed:
+                        packed.extractall(folder, filter="data")
+            return next(filter(None, map(schema_version, Path(folder).rglob(FILE))), None)
+
     def put_back_data(self, name: str) -> None:
-        """The copy over what is there, files that came later removed first by none: SQLite's own are in the copy."""
+        """The copy over what is there. A stopped SQLite leaves one file, and that is in the copy."""
         with asked(f"put back what {name} had on its volume") as client:
             for path in self.services[name].plan.data_paths:
-                above = str(Path(interpolate(path, self.variables)).parent)
-                client.api.put_archive(self.containers[name], above, self._kept[f"{name}:{path}"])
+                client.api.put_archive(
+                    self.containers[name], interpolate(path, self.variables), self._kept[f"{name}:{path}"]
+                )
 
 
 def _program_hash(pid: int, mounted: Path) -> str:

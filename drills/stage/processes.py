@@ -217,6 +217,12 @@ class ProcessStage(Stage):
         shutil.rmtree(self.folder / "kept" / name, ignore_errors=True)
         shutil.copytree(self.folder / "volumes" / name, self.folder / "kept" / name)
 
+    def kept_schema_version(self, name: str) -> int | None:
+        """Of the copy's database."""
+        from drills.wavry.database import FILE, schema_version
+
+        return schema_version(self.folder / "kept" / name / FILE)
+
     def put_back_data(self, name: str) -> None:
         """The copy in place of the folder."""
         shutil.rmtree(self.folder / "volumes" / name, ignore_errors=True)

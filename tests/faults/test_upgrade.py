@@ -86,9 +86,9 @@ def test_a_known_good_release_that_refuses_the_data_gets_the_copy(scene: FakeSce
     (receipt,) = scene.journal.named("fault.receipt")
     assert receipt["mended"]
     assert receipt["restored"]
-    assert receipt["refused"] == "gateway is not ready"
+    assert receipt["refused"] == "gateway is not ready; its last words: none"
     assert "seconds_restored" in receipt
-    assert scene.journal.named("rollback.refused") == [{"service": "gateway", "reason": "gateway is not ready"}]
+    assert scene.journal.named("rollback.refused") == [{"service": "gateway", "reason": receipt["refused"]}]
 
 
 def test_a_relay_has_no_copy_to_fall_back_on(scene: FakeScene) -> None:
