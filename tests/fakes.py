@@ -95,6 +95,8 @@ class FakeStage:
         self.lost = ""
         self.policy_acts = True  # whether what crashed is started again by itself
         self.too_new: set[str] = set()  # services whose data the known-good release refuses
+        self.slow: set[str] = set()  # services that live and are not ready
+        self.taken_down: set[str] = set()
         self.kept: set[str] = set()  # services whose data was put away
         self.sources: tuple[str | None, str | None] = ("127.20.2.1", "127.20.2.2")
         self.on_mend: Callable[[], None] = lambda: None
@@ -171,7 +173,7 @@ class FakeStage:
 
     def await_ready(self, name: str) -> None:
         self.trail.append("look ready")
-        if self._ended(name) or (name in self.too_new and self.services[name].release.tag == KNOWN_GOOD):
+        if self._ended(name) or name in self.slow:
             raise CannotRun(f"{name} is not ready")
 
     def version(self, name: str) -> str:
@@ -193,6 +195,9 @@ class FakeStage:
         if put_back:
             assert name in self.kept
             self.too_new.discard(name)
+        now = self.services[name].running
+        if now and name in self.too_new and tag == KNOWN_GOOD:
+            now.end(101)
         return Replaced(tag, f"{name} {tag}", seconds={"stopped_s": 0.1, "started_s": 0.2})
 
     def check_alive(self) -> None:

@@ -99,13 +99,12 @@ class _Upgrade:
         held = self.stage.services[self.service]
         if held.release.tag == KNOWN_GOOD and held.running is self.process_before:
             return  # it never came to the upgrade
-        self._note(
-            self.stage.replace(self.service, KNOWN_GOOD), "seconds_back", self.receipt.detail.get("seconds_back")
-        )
         try:
+            replaced = self.stage.replace(self.service, KNOWN_GOOD)
+            self._note(replaced, "seconds_back", self.receipt.detail.get("seconds_back"))
             self.stage.await_ready(self.service)
         except CannotRun as refused:
-            if self.kind != "gateway":
+            if self.kind != "gateway" or not self._ended_by_itself():  # slow is not refused
                 raise
             self._restore(f"{refused}; its last words: {self._last_words()}")
 
@@ -113,6 +112,11 @@ class _Upgrade:
         self.scene.journal.write("rollback.refused", service=self.service, reason=refused)
         self.receipt.detail |= {"restored": True, "refused": refused}
         self._note(self.stage.replace(self.service, KNOWN_GOOD, put_back=True), "seconds_restored", None)
+
+    def _ended_by_itself(self) -> bool:
+        held = self.stage.services[self.service]
+        started = held.release.tag == KNOWN_GOOD and self.service not in self.stage.taken_down
+        return started and held.running is not None and held.running.exit_code() is not None
 
     def _last_words(self) -> str:
         """What the service said last: sqlx says there which migration it misses, and so does the reference."""

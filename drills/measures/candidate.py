@@ -28,6 +28,14 @@ class Thresholds:
         """What they are known by in the record: a digest of the numbers."""
         return "sha256:" + sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
+    def bounds(self) -> dict[str, float]:
+        """Each threshold by the name of its figure; that of the set-ups is the least, the others the most."""
+        return {
+            "setup_success_ratio": self.setup_success_ratio_min,
+            "handshake_failure_ratio": self.handshake_failure_ratio_max,
+            "login_ms_p95": self.login_ms_p95_max,
+        }
+
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Thresholds:
         """From an event of the record."""
@@ -78,15 +86,17 @@ def quantile(values: tuple[float, ...], share: float) -> float | None:
 
 def past(seen: Seen, limits: Thresholds) -> list[str]:
     """Every figure that lies past its threshold, in words; luck is not asked about."""
-    figures = seen.figures()
-    ok, failed, login = (figures[name] for name in ("setup_success_ratio", "handshake_failure_ratio", "login_ms_p95"))
+    figures, bounds = seen.figures(), limits.bounds()
+    return [f"{name} {figures[name]:.3g}, threshold {bounds[name]:g}" for name in past_names(seen, limits)]
+
+
+def past_names(seen: Seen, limits: Thresholds) -> list[str]:
+    """The names of these figures."""
+    figures, bounds = seen.figures(), limits.bounds()
     found = []
-    if ok is not None and ok < limits.setup_success_ratio_min:
-        found.append(f"set-ups that came up {ok:.3f}, threshold {limits.setup_success_ratio_min:g}")
-    if failed is not None and failed > limits.handshake_failure_ratio_max:
-        found.append(f"handshakes that failed {failed:.3f}, threshold {limits.handshake_failure_ratio_max:g}")
-    if login is not None and login > limits.login_ms_p95_max:
-        found.append(f"login p95 {login:.0f} ms, threshold {limits.login_ms_p95_max:g} ms")
+    for name, figure in figures.items():
+        if figure is not None and (figure < bounds[name] if name == "setup_success_ratio" else figure > bounds[name]):
+            found.append(name)
     return found
 
 

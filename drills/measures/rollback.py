@@ -15,6 +15,7 @@ from drills.measures.candidate import (
     Upgraded,
     past,
     past_beyond_luck,
+    past_names,
     quantile,
     since_ns,
     too_few,
@@ -64,6 +65,10 @@ def thresholds_crossed(record: Record, span: Span, claim: Claim) -> Evidence:
     def forgiving(ms: float) -> float:
         return float(len(past_beyond_luck(seen, limits, ms)))
 
+    if crossed and (before := _crossed_before(record, limits, crossed)):
+        return Evidence(
+            seen.setups, None, missing=f"{before} before the upgrade, too: that is not the candidate's doing"
+        )
     if crossed:
         says = f"{' and '.join(crossed)} past its threshold; {words}"
         return Evidence(seen.setups, float(len(crossed)), hits=len(crossed), says=says, forgiving=forgiving)
@@ -93,12 +98,28 @@ def _thresholds(record: Record) -> tuple[Thresholds | None, str]:
     return limits, f"thresholds {limits.digest} were written {before_s:.1f} s before the upgrade"
 
 
+def _crossed_before(record: Record, limits: Thresholds, crossed: list[str]) -> str:
+    """Which of these thresholds the known-good release did not keep to either, in calm; empty where it did."""
+    calm = record.windows.get("calm")
+    if calm is None:
+        return "nobody knows what the figures were"
+    visits = [event for event in record.named("session.setup")
+              if event["kind"] == "visit" and event["intended_ns"] in calm]  # fmt: skip
+    handshakes = [event for event in record.named("handshake") if event["sent_ns"] in calm]
+    also = past_names(_counted(visits, handshakes), limits)
+    return " and ".join(f"{name} was past its threshold" for name in crossed if name in also)
+
+
 def _seen(record: Record, upgraded: list[Upgraded], span: Span) -> Seen:
     relay_ids = {one.relay_id for one in upgraded if one.relay_id}
     visits = [event for event in record.named("session.setup")
               if event["kind"] == "visit" and event["intended_ns"] in span]  # fmt: skip
     handshakes = [event for event in record.named("handshake")
                   if event.get("relay_id") in relay_ids and event["sent_ns"] < span.to_ns]  # fmt: skip
+    return _counted(visits, handshakes)
+
+
+def _counted(visits: list[Event], handshakes: list[Event]) -> Seen:
     logins = [float(event["login_ms"]) for event in visits if event.get("login_ms") is not None]
     return Seen(
         len(visits), sum(event["ok"] for event in visits), len(handshakes),

@@ -329,7 +329,7 @@ class ContainerStage(Stage):
         """What `docker cp` would copy out of the volume, kept in memory: a database of a drill has a few hundred kB."""
         with asked(f"copy what {name} has on its volume") as client:
             for path in self.services[name].plan.data_paths:
-                # its content and not the folder: beside the volume, the root is read-only, and nothing could be put there
+                # its content and not the folder: beside the volume the root is read-only
                 chunks, _ = client.api.get_archive(self.containers[name], interpolate(path, self.variables) + "/.")
                 self._kept[f"{name}:{path}"] = b"".join(chunks)
 

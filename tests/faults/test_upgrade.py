@@ -91,6 +91,14 @@ def test_a_known_good_release_that_refuses_the_data_gets_the_copy(scene: FakeSce
     assert scene.journal.named("rollback.refused") == [{"service": "gateway", "reason": receipt["refused"]}]
 
 
+def test_a_known_good_release_that_is_slow_is_not_called_refused(scene: FakeScene) -> None:
+    """Whoever is not ready in time and lives has refused nothing: the run cannot go on, and nothing is put back."""
+    with pytest.raises(CannotRun), FAULT.injected(scene, "gateway", TO_CANDIDATE):
+        scene.stage.slow.add("gateway")
+    assert scene.journal.named("rollback.refused") == []
+    assert not scene.journal.named("fault.receipt")[0]["restored"]
+
+
 def test_a_relay_has_no_copy_to_fall_back_on(scene: FakeScene) -> None:
     """It keeps nothing; one that does not come back ends the run."""
     with pytest.raises(CannotRun), FAULT.injected(scene, "relay_a", TO_CANDIDATE):

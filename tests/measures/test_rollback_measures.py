@@ -81,6 +81,16 @@ def test_thresholds_written_twice_are_none() -> None:
     assert "2 sets of thresholds" in evidence("candidate_not_worse", builder).missing
 
 
+def test_what_the_known_good_release_crossed_as_well_is_not_the_candidates_doing() -> None:
+    """A machine on which every login is slow proves nothing against the next release."""
+    builder = story(slow_logins=200)
+    for number in range(200):
+        builder.setup(1.0 + number / 50, 8000 + number, login_ms=800.0)
+    found = evidence("candidate_not_worse", builder)
+    assert found.figure is None
+    assert found.missing.startswith("login_ms_p95 was past its threshold before the upgrade, too")
+
+
 def test_handshakes_at_other_relays_are_not_the_candidates() -> None:
     """Only relays that ran it are its business."""
     builder = story().handshakes(14.0, 100, 100, relay_id="another")
