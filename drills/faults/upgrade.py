@@ -110,13 +110,13 @@ class _Upgrade:
 
     def _restore(self, refused: str) -> None:
         self.scene.journal.write("rollback.refused", service=self.service, reason=refused)
-        self.receipt.detail |= {"restored": True, "refused": refused}
         self._note(self.stage.replace(self.service, KNOWN_GOOD, put_back=True), "seconds_restored", None)
+        self.receipt.detail |= {"restored": True, "refused": refused}
 
     def _ended_by_itself(self) -> bool:
         held = self.stage.services[self.service]
-        started = held.release.tag == KNOWN_GOOD and self.service not in self.stage.taken_down
-        return started and held.running is not None and held.running.exit_code() is not None
+        # where a container dies at once, the stage still has the one before it: ended as well
+        return held.release.tag == KNOWN_GOOD and held.running is not None and held.running.exit_code() is not None
 
     def _last_words(self) -> str:
         """What the service said last: sqlx says there which migration it misses, and so does the reference."""
