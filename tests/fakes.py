@@ -96,7 +96,6 @@ class FakeStage:
         self.policy_acts = True  # whether what crashed is started again by itself
         self.too_new: set[str] = set()  # services whose data the known-good release refuses
         self.slow: set[str] = set()  # services that live and are not ready
-        self.taken_down: set[str] = set()
         self.kept: set[str] = set()  # services whose data was put away
         self.sources: tuple[str | None, str | None] = ("127.20.2.1", "127.20.2.2")
         self.on_mend: Callable[[], None] = lambda: None
