@@ -116,8 +116,7 @@ class ProcessStage(Stage):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.process.wait(KILLED_S)
         sweep(self.folder)  # a signal can come between starting a process and noting it
-        for name in ("volumes", "kept", "candidate"):  # accounts of a stage that is gone
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+        shutil.rmtree(self.folder / "volumes", ignore_errors=True)  # accounts of a stage that is gone
 
     # -- one service -------------------------------------------------------------------------------------------------
 
@@ -139,7 +138,7 @@ class ProcessStage(Stage):
 
     def _candidate(self, kind: str) -> Path:
         """The candidate's program: another one, or the same one under a second path."""
-        copy = self.folder / "candidate" / f"wavry-{kind}"
+        copy = self.folder / "volumes" / ".candidate" / f"wavry-{kind}"
         return self.target.candidates.get(kind) or copy
 
     def _check_own_port(self, service: Service) -> None:
@@ -207,26 +206,30 @@ class ProcessStage(Stage):
         if self.target.name == "reference" or release.image_tag == KNOWN_GOOD or service.kind in self.target.candidates:
             return ""
         copy = self._candidate(service.kind)
-        copy.parent.mkdir(exist_ok=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         if not copy.exists():
             shutil.copy2(self.target.programs[service.kind][0], copy)
         return "the candidate is the same program at a second path: WAVRY_CANDIDATE_BIN names no other"
 
+    def _kept(self, name: str) -> Path:
+        """Beside the volumes, with which it goes."""
+        return self.folder / "volumes" / ".kept" / name
+
     def keep_data(self, name: str) -> None:
         """A copy of its folder beside it."""
-        shutil.rmtree(self.folder / "kept" / name, ignore_errors=True)
-        shutil.copytree(self.folder / "volumes" / name, self.folder / "kept" / name)
+        shutil.rmtree(self._kept(name), ignore_errors=True)
+        shutil.copytree(self.folder / "volumes" / name, self._kept(name))
 
     def kept_schema_version(self, name: str) -> int | None:
         """Of the copy's database."""
         from drills.wavry.database import FILE, schema_version
 
-        return schema_version(self.folder / "kept" / name / FILE)
+        return schema_version(self._kept(name) / FILE)
 
     def put_back_data(self, name: str) -> None:
         """The copy in place of the folder."""
         shutil.rmtree(self.folder / "volumes" / name, ignore_errors=True)
-        shutil.copytree(self.folder / "kept" / name, self.folder / "volumes" / name)
+        shutil.copytree(self._kept(name), self.folder / "volumes" / name)
 
 
 def told_release(pid: int) -> str:

@@ -103,7 +103,7 @@ def test_a_process_is_replaced_by_another_release_and_back(folder: Path, tmp_pat
         stage.replace("gateway", KNOWN_GOOD, put_back=True)
         assert written.read_text() == "before"
     assert len(set(pids)) == 3
-    assert not (folder / "kept").exists()
+    assert not (folder / "volumes").exists()
 
 
 def wavry(folder: Path, block: Block, **candidates: Path) -> ProcessStage:
@@ -122,7 +122,7 @@ def test_without_another_program_the_candidate_is_the_same_one_at_a_second_path(
     assert replaced.planned.split()[0] == before.split()[0]
     assert replaced.planned.endswith("candidate/wavry-gateway")
     stage.lower()
-    assert not (folder / "candidate").exists()
+    assert not (folder / "volumes").exists()
 
 
 def test_a_candidate_of_its_own_is_what_is_started(folder: Path, block: Block) -> None:
