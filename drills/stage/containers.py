@@ -40,6 +40,7 @@ SERVICE_LABEL = "com.docker.compose.service"
 PING_EVERY_S, PINGS = 1.0, 3  # an engine that does not answer three times in a row is gone
 AT_ONCE = 8
 MOUNTED_AT = "/opt/wavry/bin"
+DIGEST_CHARACTERS = len("sha256:") + 16  # as many as of programs
 LOGS_S = 2.0
 T = TypeVar("T")
 
@@ -297,7 +298,8 @@ class ContainerStage(Stage):
         if name not in self.containers:
             return self._programs_of(service.release).version(service.kind)
         found = inspected(self.containers[name])
-        words = f"{found['Config']['Image']} {found['Image']}"
+        # a whole id would be taken for a key, and out of the journal (drills/record.py)
+        words = f"{found['Config']['Image']} {found['Image'][:DIGEST_CHARACTERS]}"
         pid = int(found["State"]["Pid"])
         folder = next((mount["Source"] for mount in found["Mounts"] if mount["Destination"] == MOUNTED_AT), "")
         if ":mounted" in words and folder:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import docker.errors
@@ -105,7 +106,7 @@ class FakeEngine:
 
     def inspect_container(self, identity: str) -> dict[str, Any]:
         one = self._one(identity)
-        return {"Id": identity, "State": one.state, "RestartCount": one.restarts, "Image": f"id of {one.image}",
+        return {"Id": identity, "State": one.state, "RestartCount": one.restarts, "Image": f"sha256:{sha256(one.image.encode()).hexdigest()}",
                 "Config": {"Image": one.image, "Env": one.told}, "Mounts": one.mounts}  # fmt: skip
 
     def _one(self, identity: str) -> FakeContainer:
