@@ -106,7 +106,8 @@ class FakeEngine:
 
     def inspect_container(self, identity: str) -> dict[str, Any]:
         one = self._one(identity)
-        return {"Id": identity, "State": one.state, "RestartCount": one.restarts, "Image": f"sha256:{sha256(one.image.encode()).hexdigest()}",
+        image = f"sha256:{sha256(one.image.encode()).hexdigest()}"
+        return {"Id": identity, "State": one.state, "RestartCount": one.restarts, "Image": image,
                 "Config": {"Image": one.image, "Env": one.told}, "Mounts": one.mounts}  # fmt: skip
 
     def _one(self, identity: str) -> FakeContainer:
