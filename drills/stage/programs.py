@@ -138,7 +138,9 @@ def candidate_ensured(target: str, say: Say) -> Programs:
 
 def _candidate_image(kind: str) -> str:
     """The candidate's image by name, or by the tag of a published one; empty where neither is said."""
-    named = os.environ.get(f"WAVRY_CANDIDATE_{kind.upper()}_IMAGE", "")
+    gateway, relay = (os.environ.get("WAVRY_CANDIDATE_GATEWAY_IMAGE", ""),
+                      os.environ.get("WAVRY_CANDIDATE_RELAY_IMAGE", ""))  # fmt: skip
+    named = gateway if kind == "gateway" else relay
     tag = os.environ.get("WAVRY_CANDIDATE_TAG", "")
     return named or (f"{os.environ.get('WAVRY_IMAGE_REPO', '') or REPOSITORY}/{kind}:{tag}" if tag else "")
 
