@@ -7,10 +7,13 @@ import pytest
 from drills.measures.candidate import Upgraded
 from drills.probes.follower import Handshake, Visit
 from drills.scenario.durations import Duration
+from drills.scenario.models import Action
 from drills.scene import DrillAccount
 from drills.steps import judge_candidate, log_in_account, make_account, verify_releases
+from drills.story import announce
 from drills.wavry.errors import Refused, Unreachable
 from tests.fakes import FakeGatewayHttp, FakeScene
+from tests.record_builder import injection
 
 MAKE = make_account.MakeAccountArguments(account="before")
 LOG_IN = log_in_account.LogInAccountArguments(account="before", within=Duration(seconds=2.0))
@@ -130,3 +133,13 @@ def test_what_runs_is_written_down_service_by_service(scene: FakeScene) -> None:
         "gateway": "gateway known-good", "master": "master known-good", "relay_a": "relay_a known-good",
         "relay_b": "does not run",
     }  # fmt: skip
+
+
+def test_what_a_step_must_not_choose_afterwards_is_written_before_anything_is_done(scene: FakeScene) -> None:
+    """However deep in the story it stands, once, and nothing else is said."""
+    judge = Action("judge_candidate", JUDGE)
+    make = Action("make_account", MAKE)
+    announce((make, injection("upgrade", "gateway", None, make, injection("upgrade", "relay_a", None, judge))),
+             scene.journal)  # type: ignore[arg-type]  # fmt: skip
+    ((name, fields),) = scene.journal.events
+    assert (name, fields["digest"]) == ("thresholds.written", JUDGE.thresholds.digest)
