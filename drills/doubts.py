@@ -43,7 +43,9 @@ OVERDUE_MS = 100.0  # a packet later than this is not sent (drills/load/pump.py)
 
 # Claims whose figures are read from packets, and those about getting in.
 PACKET_CLAIMS = frozenset(name for name, claim in CLAIMS.items() if DoubtKind.OWN_LOSS in claim.doubts)
-SETUP_CLAIMS = frozenset({"session_setup_success_ratio", "handshake_failure_ratio"})
+SETUP_CLAIMS = frozenset(
+    {"session_setup_success_ratio", "handshake_failure_ratio", "candidate_not_worse", "back_in_band_ms_p95"}
+)
 
 
 @dataclass(frozen=True)

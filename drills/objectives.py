@@ -208,6 +208,32 @@ _TABLE = (
         "health_tells_of_storage", Shape.COUNT_MAX, "looks", "storage:green_looks",
         "a gateway that cannot write does not call itself healthy", windows=("fault",),
     ),
+    Claim(
+        "candidate_not_worse", Shape.COUNT_MAX, "thresholds", "rollback:thresholds_crossed",
+        "a candidate keeps to the thresholds that were written before it ran", windows=("fault",), doubts=SETUP,
+    ),
+    Claim(
+        "rollback_s", Shape.TIME_MAX, "s", "rollback:seconds_to_roll_back",
+        "from the decision to everything proven on the known-good release it takes no longer", windows=("fault",),
+        doubts=frozenset({DoubtKind.STARVED, DoubtKind.CLOCK}), about_time_ms=1000.0,
+    ),
+    Claim(
+        "releases_verified", Shape.COUNT_MAX, "services", "rollback:services_left_behind",
+        "after a rollback every service runs the known-good release", windows=("fault",),
+    ),
+    Claim(
+        "rollback_needs_no_restore", Shape.COUNT_MAX, "restores", "rollback:restores",
+        "the known-good release starts on the data that the candidate has left", windows=("fault",),
+    ),
+    Claim(
+        "accounts_survive", Shape.COUNT_MAX, "accounts", "rollback:accounts_lost",
+        "accounts made before an upgrade and during it log in after the rollback", windows=("fault",),
+    ),
+    Claim(
+        "back_in_band_ms_p95", Shape.QUANTILE_MAX, "ms", "rollback:beyond_the_band",
+        "after a rollback set-ups take no longer than before the upgrade", quantile=0.95, windows=("recovery",),
+        doubts=SETUP, about_time_ms=1.0,
+    ),
 )  # fmt: skip
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for claim in _TABLE}

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drills import __version__
+from drills import __version__, ledger
 from drills.load.settings import LoadSettings
 from drills.record import now_text
 from drills.scenario.models import Scenario
@@ -35,7 +35,8 @@ def write_provenance(
         "tier": options.tier, "pace": options.pace,
         "seed": options.seed, "defects": list(options.defects), "suite": options.suite,
         "heartbeat_s": stage.heartbeat_s, "drills_version": __version__, "commit": _commit(),
-        "programs": stage.versions(), "ground": stage.ground(),
+        "programs": stage.versions(), "ground": stage.ground(), "key_id": stage.secrets.key_id,
+        "known_good": ledger.read(options.out, options.target),
         "python": sys.version.split()[0], "platform": platform.platform(), "cpus": _cpus(),
         "libraries": {name: version(name) for name in ("locust", "gevent", "pyarrow", "numpy", "toxiproxy-python")},
         "services": {service.name: {"address": service.address, "command": [*service.command]}

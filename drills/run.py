@@ -122,12 +122,14 @@ def _rehearse(
     with closing, closing:
         stack.callback(_clear_undo, folder)  # once the stage is gone, nothing is broken any more
         stack.callback(sweep, folder)  # last of all: whatever carries this run's mark and was never noted
-        stage = stack.enter_context(choice.stage_of(options, compose, scenario.services, folder, signals, say))
+        stage = stack.enter_context(choice.stage_of(options, compose, scenario.services, folder, signals, say,
+                                                    upgrades="upgrade" in story.faults_of(scenario.fault)))  # fmt: skip
         settings = load_settings(scenario, stage, tiers.evidence[options.tier], options.seed, folder)
         stage.plan_load(settings)
         (folder / "samples").mkdir(exist_ok=True)
         write_provenance(scenario, stage, tiers, options, settings, folder)
         journal.write("run.started", drill=scenario.name, run=folder.name, target=options.target, tier=options.tier)
+        story.announce(scenario.fault, journal)
         follower = stack.enter_context(Follower(folder / "journal.jsonl"))
         say(f"{scenario.name}: raising the stage ({options.target}, {stage.name} on {stage.block.network})")
         stack.callback(_note_lowered, stage, journal)
@@ -152,7 +154,8 @@ def _note_services(stage: Stage, journal: Journal) -> None:
     journal.write("stage.raised", stage=stage.name, took_s=round(stage.raised_s, 3), services_ready_s=ready_s)
     for service in stage.services.values():
         pid = service.running.pid if service.running else None
-        journal.write("service.ready", service=service.name, pid=pid, address=service.address)
+        journal.write("service.ready", service=service.name, pid=pid, address=service.address, kind=service.kind,
+                      version=stage.version(service.name), release=service.release.tag)  # fmt: skip
     journal.write("toxiproxy.version", version=stage.toxiproxy.version())
     try:
         for name in stage.relays():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from drills.errors import Interrupted
 from drills.load.settings import LoadSettings
+from drills.measures.candidate import Upgraded
 from drills.probes.follower import Follower
 from drills.record import Journal, now_text
 from drills.signals import Signals
@@ -31,6 +32,14 @@ SLICE_S = 0.1  # how long we sleep at most before we look whether the load still
 
 class StoryStopped(Exception):
     """A step could not do what the next steps rest on; the faults are mended and the drill goes on to recovery."""
+
+
+@dataclass(frozen=True)
+class DrillAccount:
+    """An account at the gateway that a step has made; never written anywhere."""
+
+    email: str
+    password: str = field(repr=False)
 
 
 @dataclass
@@ -50,6 +59,8 @@ class Scene:
     witnesses: Witnesses | None = None  # the drill's own accounts at the gateway
     backups: dict[str, Backup] = field(default_factory=dict)  # service -> what its restore starts from
     restored: set[str] = field(default_factory=set)  # services whose database came back from there
+    accounts: dict[str, DrillAccount] = field(default_factory=dict)  # those of the drill itself, by name
+    upgraded: list[Upgraded] = field(default_factory=list)  # every candidate that was seen to run
     _undo_count: int = 0
 
     def now_ns(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from drills.faults.table import FAULTS
+from drills.record import Journal
 from drills.scenario.models import Action, Scenario, Step
 from drills.scene import Scene, StoryStopped
 from drills.steps.table import STEPS
@@ -37,6 +38,16 @@ def play(scene: Scene, steps: tuple[Step, ...], say: Callable[[str], None], name
 
 def _words(step: Action) -> str:
     return ", ".join(f"{key} {value}" for key, value in step.arguments)
+
+
+def announce(steps: tuple[Step, ...], journal: Journal) -> None:
+    """Write down, before anything is done, what later steps must not be able to choose afterwards."""
+    for step in steps:
+        if isinstance(step, Action):
+            if announced := STEPS[step.name].announces(step.arguments):
+                journal.write(announced.event, **announced.fields)
+        else:
+            announce(step.steps, journal)
 
 
 def faults_of(steps: tuple[Step, ...]) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from drills import ledger
 from drills.apart import Done
 from drills.catalogue import CONTROL, Catalogue
 from drills.errors import BadInput, CannotRun, Exit, Interrupted, combined
@@ -72,6 +73,15 @@ def check_stage(scenarios: list[Scenario], options: Options) -> None:
         raise BadInput(*lacking)
 
 
+def check_defects(scenarios: list[Scenario], options: Options) -> None:
+    """Raises BadInput where a defect could not show: a candidate's, in a drill that upgrades nothing."""
+    candidates = [name for name in options.defects if REGISTRY[name].release]
+    idle = [scenario.name for scenario in scenarios if "upgrade" not in faults_of(scenario.fault)]
+    if candidates and idle:
+        raise BadInput(f"--defect: found {', '.join(candidates)}, which only a candidate has, expected a drill that "
+                       f"upgrades to one: {', '.join(idle)} does not")  # fmt: skip
+
+
 def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
     """Run the drills that were named or that make up a suite; ends with a table and the report's path."""
     catalogue = Catalogue()
@@ -81,6 +91,7 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
     scenarios = catalogue.suite(arguments.suite) if arguments.suite else catalogue.named(arguments.names)
     options = options_of(arguments)
     check_stage(scenarios, options)
+    check_defects(scenarios, options)
     say(f"stage: {options.stage} ({options.stage_why})")
     for row in recover_all(options.out):
         say(words_of(row))
@@ -89,6 +100,7 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
     with signals.caught(), contextlib.suppress(Interrupted):
         ran.run(scenarios, signals, at_once=arguments.side_by_side)
     rows = [row for row in ran.rows.values() if row.words]
+    _note_known_good(rows, scenarios, options, say)
     not_run = [row.name for row in ran.rows.values() if not row.words]
     month = _month_of(rows)
     report = write_month(options.out, month) if month else None
@@ -166,6 +178,20 @@ def _one(
     for line in verdict_lines(verdict):
         say(line)
     return Row(scenario.name, verdict.verdict, str(folder), verdict.exit_code)
+
+
+def _note_known_good(rows: list[Row], scenarios: list[Scenario], options: Options, say: Say) -> None:
+    """What was rolled back to, or stood through the whole prerelease suite, goes into the known-good ledger."""
+    held = [(row.name, Path(row.words)) for row in rows if row.verdict is Outcome.HELD]
+    rolled_back = {scenario.name for scenario in scenarios if "upgrade" in faults_of(scenario.fault)}
+    proofs = [(name, folder) for name, folder in held if name in rolled_back]
+    if options.suite == "prerelease" and len(held) == len(scenarios):
+        proofs = [("prerelease", folder) for name, folder in held if name in rolled_back] or [
+            ("prerelease", held[-1][1])
+        ]
+    for name, folder in proofs[-1:]:
+        if ledger.proven(options.out, folder, name):
+            say(f"{ledger.NAME}: proven by {name}")
 
 
 def _month_of(rows: list[Row]) -> str:

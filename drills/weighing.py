@@ -81,6 +81,8 @@ def _broken_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt)
     """Whether the promise would be broken even if everything that the doubt can explain had not happened."""
     if doubt.kind is DoubtKind.RECORD:  # what is missing does not take back what was seen
         return claim.shape is Shape.COUNT_MAX or (claim.shape is Shape.COUNT_MIN and evidence.past)
+    if evidence.forgiving and doubt.kind in (DoubtKind.GENERATOR, DoubtKind.STARVED):
+        return evidence.forgiving(doubt.most_ms) > limit
     touched = doubt.most_share * evidence.samples  # a gap bears on few packets, and adds no more than its length
     if (
         claim.name.startswith("input_to_present")

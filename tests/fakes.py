@@ -16,11 +16,14 @@ from uuid import UUID
 
 from drills.errors import CannotRun
 from drills.faults.canary import Canary
+from drills.probes.follower import Handshake, Visit
 from drills.probes.witnesses import Tried
 from drills.scene import Scene
 from drills.signals import Signals
+from drills.stage.base import Replaced
+from drills.stage.images.releases import KNOWN_GOOD, RELEASES, Release
 from drills.steps.back_up import Backup
-from drills.wavry.errors import Refused, Unreachable
+from drills.wavry.errors import Refused, Unreachable, WireError
 
 RUNNING, STOPPED, GONE = "S", "T", ""
 
@@ -77,6 +80,7 @@ class FakeService:
     own_id: str = ""  # what the running relay would tell
     ready: bool = True
     starts: int = 0
+    release: Release = RELEASES[KNOWN_GOOD]
 
 
 class FakeStage:
@@ -93,6 +97,9 @@ class FakeStage:
         self.deaf = self.refuses = False
         self.lost = ""
         self.policy_acts = True  # whether what crashed is started again by itself
+        self.too_new: set[str] = set()  # services whose data the known-good release refuses
+        self.slow: set[str] = set()  # services that live and are not ready
+        self.kept: set[str] = set()  # services whose data was put away
         self.sources: tuple[str | None, str | None] = ("127.20.2.1", "127.20.2.2")
         self.on_mend: Callable[[], None] = lambda: None
         self.starts = 0
@@ -195,8 +202,32 @@ class FakeStage:
 
     def await_ready(self, name: str, within_s: float = 20.0) -> None:
         self.trail.append("look ready")
-        if self._ended(name):
+        if self._ended(name) or name in self.slow:
             raise CannotRun(f"{name} is not ready")
+
+    def version(self, name: str) -> str:
+        self.trail.append("look version")
+        return f"{name} {self.services[name].release.tag}"
+
+    def kept_schema_version(self, name: str) -> int | None:
+        return 1 if name in self.kept else None
+
+    def replace(self, name: str, tag: str, *, keep: bool = False, put_back: bool = False) -> Replaced:
+        self.act(f"{tag} put in place of", name, mends=tag == KNOWN_GOOD)
+        running = self.services[name].running
+        if running and not self.deaf:
+            self.services[name].release = RELEASES[tag]
+            running.end(0)
+            self._run(name)
+        if keep:
+            self.kept.add(name)
+        if put_back:
+            assert name in self.kept
+            self.too_new.discard(name)
+        now = self.services[name].running
+        if now and name in self.too_new and tag == KNOWN_GOOD:
+            now.end(101)
+        return Replaced(tag, f"{name} {tag}", seconds={"stopped_s": 0.1, "started_s": 0.2})
 
     def check_alive(self) -> None:
         if self.lost:
@@ -324,6 +355,37 @@ class FakeRelayHttp:
         return SimpleNamespace(ready=self.service.ready)
 
 
+@dataclass
+class FakeGatewayHttp:
+    """A gateway with accounts; ``failures`` are raised first, one a call."""
+
+    accounts: dict[str, str] = field(default_factory=dict)  # email -> password
+    failures: list[WireError] = field(default_factory=list)
+    urls: list[str] = field(default_factory=list)
+
+    def reached(self, url: str, *, timeout_s: float) -> FakeGatewayHttp:
+        """In place of GatewayHttp."""
+        self.urls.append(url)
+        return self
+
+    def __enter__(self) -> FakeGatewayHttp:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def register(self, email: str, password: str, **_: str) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.accounts[email] = password
+
+    def login(self, email: str, password: str) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        if self.accounts.get(email) != password:
+            raise Refused(401, "Invalid credentials")
+
+
 class FakeMasterHttp:
     """The master's list of relays and its operator's page."""
 
@@ -406,6 +468,8 @@ class FakeFollower:
 
     sessions: dict[int, str] = field(default_factory=dict)
     reregistered: set[str] = field(default_factory=set)
+    visits: list[Visit] = field(default_factory=list)
+    handshakes: list[Handshake] = field(default_factory=list)
 
 
 class FakeScene(Scene):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy
 
 from drills.faults.base import Arguments
+from drills.measures.candidate import Thresholds
 from drills.measures.packets import COLUMNS, FRAME, INPUT, Packets
 from drills.record import Event, Record
 from drills.scenario.durations import Duration
@@ -117,13 +118,14 @@ class RecordBuilder:
         return self.ended(to_s, number, kind=kind) if ended else self
 
     def setup(self, at_s: float, number: int, *, ok: bool = True, kind: str = "visit", pair: str = "",
-              took_s: float = 0.0, began_s: float | None = None) -> RecordBuilder:  # fmt: skip
+              took_s: float = 0.0, began_s: float | None = None, login_ms: float | None = None,
+              ) -> RecordBuilder:  # fmt: skip
         """A set-up that came to its end."""
         began_s = at_s if began_s is None else began_s
         return self.event(
             began_s + took_s, "session.setup", session=number, kind=kind, pair=pair or f"{kind}{number}",
             intended_ns=ns(at_s), began_ns=ns(began_s), ended_ns=ns(began_s + took_s), ok=ok,
-            step="" if ok else "offer", reason="" if ok else "not received within 2 s",
+            step="" if ok else "offer", reason="" if ok else "not received within 2 s", login_ms=login_ms,
         )  # fmt: skip
 
     def ended(
@@ -133,11 +135,13 @@ class RecordBuilder:
         return self.event(at_s, "session.ended", session=number, kind=kind, planned=planned, reason=reason,
                           planned_ns=ns(at_s), stopped_ns=ns(at_s))  # fmt: skip
 
-    def handshakes(self, at_s: float, count: int, bad: int, outcome: str = "reject") -> RecordBuilder:
+    def handshakes(
+        self, at_s: float, count: int, bad: int, outcome: str = "reject", relay_id: str = A
+    ) -> RecordBuilder:
         """PRESENTs, some of them refused."""
         for number in range(count):
             refused = number < bad
-            self.event(at_s, "handshake", sent_ns=ns(at_s), outcome=outcome if refused else "ack",
+            self.event(at_s, "handshake", sent_ns=ns(at_s), outcome=outcome if refused else "ack", relay_id=relay_id,
                        reason="wrong_relay" if refused and outcome == "reject" else "")  # fmt: skip
         return self
 
@@ -245,6 +249,43 @@ class RecordBuilder:
             for service, from_s in noticed_s.items():
                 ready = from_s is None or not from_s <= at_s < 16.5
                 self.event(at_s, "relay.health", service=service, ready=ready)
+        return self
+
+    def rolled_back(
+        self, *, written_s: float = 0.0, setups_failed: int = 0, handshakes_failed: int = 0, slow_logins: int = 0,
+        visits: int = 200, judged_s: float = 23.0, looked_s: float | None = 26.5, runs: Mapping[str, str] | None = None,
+        logged_in: Mapping[str, str] | None = None, restored: bool = False, landed: bool = True, mended: bool = True,
+        band_ms: float = 80.0, after_ms: float = 90.0, after: int = 120, thresholds: Mapping[str, float] | None = None,
+        digest: str = "",
+    ) -> RecordBuilder:  # fmt: skip
+        """The story of rollback: gateway upgraded at 11 s, relay_a at 12 s, judged, rolled back at 24 to 26 s."""
+        limits = Thresholds.of(thresholds or {"setup_success_ratio_min": 0.98, "handshake_failure_ratio_max": 0.02,
+                                              "login_ms_p95_max": 500.0})  # fmt: skip
+        self.event(written_s, "thresholds.written", digest=limits.digest, **asdict(limits))
+        services = ("gateway", "master", "relay_a", "relay_b")
+        for name in services:
+            self.event(0.2, "service.ready", service=name, version="known")
+        for number in range(120):
+            self.setup(0.5 + number / 15, 5000 + number, took_s=band_ms / 1000, login_ms=40.0)
+        self.event(10.2, "drill_account.made", account="before", ok=True, asked_ns=ns(10.1))
+        self.event(11.5, "drill_account.made", account="during", ok=True, asked_ns=ns(11.4))
+        parts = {"seconds_back": {"stopped_s": 0.4}, "ready_s": 0.5, "landed": landed, "mended": mended}
+        self.fault("upgrade", "gateway", 10.5, 26.0, kind="gateway", mending_ns=ns(25.1), restored=restored,
+                   refused="migration 2 is missing" if restored else "", **parts)  # type: ignore[arg-type]  # fmt: skip
+        self.fault("upgrade", "relay_a", 12.0, 25.0, kind="relay", mending_ns=ns(24.5), candidate_relay_id=A,
+                   restored=False, **parts)  # type: ignore[arg-type]  # fmt: skip
+        for number in range(visits):
+            self.setup(12.6 + number / 20, 6000 + number, ok=number >= setups_failed, took_s=0.1,
+                       login_ms=900.0 if number < slow_logins else 40.0)  # fmt: skip
+        self.handshakes(14.0, 2 * visits, handshakes_failed)
+        self.event(judged_s, "candidate.judged", digest=digest or limits.digest, accepted=True)
+        if looked_s is not None:
+            self.event(looked_s, "releases.running", versions={**dict.fromkeys(services, "known"), **(runs or {})})
+            for number, (name, outcome) in enumerate((logged_in or {"before": "ok", "during": "ok"}).items()):
+                self.event(looked_s + 0.1 * (number + 1), "drill_account.logged_in", account=name, outcome=outcome,
+                           reason="" if outcome == "ok" else "401", asked_ns=ns(looked_s + 0.1 * number))  # fmt: skip
+        for number in range(after):
+            self.setup(30.1 + number / 20, 7000 + number, took_s=after_ms / 1000, login_ms=40.0)
         return self
 
     def over(self, at_s: float = 40.0, *, finished: int | None = None, rows: int | None = None) -> RecordBuilder:

@@ -10,9 +10,8 @@ import pytest
 from drills.objectives import ALWAYS, CLAIMS, DoubtKind, Shape
 from drills.scenario.durations import Duration
 from drills.verdict import Outcome, judge
-from tests.record_builder import A, B, RecordBuilder, ns, promise, scenario_of, sound, tiers_of
 from tests.backup_records import GRANTED, NO_ANSWER, ROWS, in_trouble, refused, restored
-from tests.record_builder import A, RecordBuilder, promise, scenario_of, sound, tiers_of
+from tests.record_builder import A, B, RecordBuilder, ns, promise, scenario_of, sound, tiers_of
 
 Make = Callable[[], RecordBuilder]
 
@@ -42,6 +41,11 @@ def drained_restart(after: str | None) -> Make:
 def unreachable(noticed_s: dict[str, float | None]) -> Make:
     """A master that stands still, noticed by each relay at these times."""
     return lambda: sound(10).unreachable(noticed_s)
+
+
+def rollback(**story: object) -> Make:
+    """A sound record with the story of rollback, told in this way."""
+    return lambda: sound(0).rolled_back(**story)  # type: ignore[arg-type]
 
 
 def setups(failed: int, count: int = 200) -> Make:
@@ -113,6 +117,15 @@ CASES = {
         0.0, 5, drain(), drain(state=lambda at_s: "Draining" if at_s < 17.8 else "Active"),
         drain(looks=lambda at_s: at_s < 17.8),
     ),
+    "candidate_not_worse": Case(0.0, 150, rollback(), rollback(slow_logins=200), rollback(visits=100)),
+    "rollback_s": Case(Duration(10.0), 1, rollback(), rollback(judged_s=15.0), rollback(looked_s=None)),
+    "releases_verified": Case(0.0, 4, rollback(), rollback(runs={"relay_b": "other"}), rollback(looked_s=None)),
+    "rollback_needs_no_restore": Case(0.0, 2, rollback(), rollback(restored=True), rollback(mended=False)),
+    "accounts_survive": Case(
+        0.0, 2, rollback(), rollback(logged_in={"before": "ok", "during": "refused"}),
+        rollback(logged_in={"before": "ok", "during": "unanswered"}),
+    ),
+    "back_in_band_ms_p95": Case(250.0, 100, rollback(), rollback(after_ms=900.0), rollback(after=99)),
     "relay_back_s": Case(Duration(4.0), 1, drain(), drain(back_s=25.0), drain(back_s=None)),
     "master_back_s": Case(Duration(4.0), 1, restart(), restart(back_s=17.0), restart(back_s=None, waited=False)),
     "relays_back_s": Case(
@@ -139,6 +152,7 @@ CASES = {
     "master_loss_noticed_s": Case(
         Duration(2.5), 2, unreachable({"relay_a": 13.0, "relay_b": 14.0}),
         unreachable({"relay_a": 13.0, "relay_b": None}), unreachable({"relay_a": 13.0}),
+    ),
     "restore_s": Case(
         Duration(10.0), 1, restored, lambda: restored(login_s=28.0), lambda: restored(login=None),
     ),
@@ -179,7 +193,8 @@ def outcome(claim: str, make: Make) -> Outcome:
     """What the whole verdict says of one claim over one record."""
     case = CASES[claim]
     builder = make()
-    scenario = scenario_of(promise(claim, case.limit, case.samples_min))
+    scenario = scenario_of(promise(claim, case.limit, case.samples_min, windows=CLAIMS[claim].windows[:1] if
+                           "fault" not in CLAIMS[claim].windows else ("fault",)))  # fmt: skip
     verdict = judge(builder.over().record(), scenario, tiers_of())
     assert verdict.doubts == ()
     return verdict.judgements[0].verdict

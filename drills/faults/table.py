@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from drills.faults import black_hole, crash, down, drain, kill, latency, pause, restart, rotate_key, stop
 from drills.faults import (
     black_hole,
     crash,
@@ -12,8 +11,10 @@ from drills.faults import (
     latency,
     pause,
     restart,
+    rotate_key,
     stop,
     totp_key_lost,
+    upgrade,
     volume_destroyed,
     volume_lost,
     volume_read_only,
@@ -37,5 +38,6 @@ FAULTS: dict[str, Fault] = {
         volume_lost.FAULT,
         volume_read_only.FAULT,
         totp_key_lost.FAULT,
+        upgrade.FAULT,
     )
 }

@@ -52,6 +52,7 @@ class Session:
         self.intended_ns = intended_ns
         self.media: Media | None = None
         self.cause = "setup"  # why leases are taken: setup, told, silence or reject
+        self.login_ms: float | None = None  # how long its login took, where it had one
         pair.on_handshake = self._write_handshake
 
     # -- set-up -----------------------------------------------------------------------------------------------------
@@ -82,7 +83,7 @@ class Session:
         self.live.journal.write(
             "session.setup", session=self.index, kind=self.kind, pair=self.pair.name, intended_ns=self.intended_ns,
             began_ns=began, ended_ns=ended, ok=not step, step=step, reason=reason, log_in=log_in,
-            relay_id=lease.relay_id if lease and not step else None,
+            login_ms=self.login_ms, relay_id=lease.relay_id if lease and not step else None,
         )  # fmt: skip
         self.live.on_measured("set-up", (ended - began) / 1e6, f"{step}: {reason}" if step else None)
 
@@ -94,7 +95,9 @@ class Session:
         pair, settings = self.pair, self.pair.settings
         pair.lease = None
         if log_in:
+            began = time.monotonic_ns()
             pair.log_in(pair.client)
+            self.login_ms = round((time.monotonic_ns() - began) / 1e6, 1)
         for end in (pair.client, pair.host):
             if end.socket is None:
                 pair.bind(end)

@@ -100,6 +100,7 @@ def keep_up_for_ever() -> None:
                 poll.register(number, 1)  # POLLIN
         for number, _ in poll.poll(0):
             idle[number].keep_up()
+            gevent.sleep(0)  # a gateway that goes closes them all at once: the pump must come in between
 
 
 class _PairUser(User):

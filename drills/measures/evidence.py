@@ -26,6 +26,7 @@ class Evidence:
     says: str = ""
     missing: str = ""  # what keeps this from being judged at all
     past: bool = False  # a time that ended past the limit without the thing having happened
+    forgiving: Callable[[float], float] | None = None  # the figure with so many ms taken off whatever it is made of
 
 
 Measure = Callable[["Record", "Span", "Claim"], Evidence]

@@ -10,11 +10,27 @@ import json
 import threading
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from drills.errors import CannotRun
 
 EVERY_S = 0.03
+
+
+class Visit(NamedTuple):
+    """One set-up of a visit: when it was due, whether it came up, how long its login took."""
+
+    intended_ns: int
+    ok: bool
+    login_ms: float | None
+
+
+class Handshake(NamedTuple):
+    """One LEASE_PRESENT: when it was sent, to which relay, whether it was acknowledged."""
+
+    sent_ns: int
+    relay_id: str
+    ok: bool
 
 
 class Follower:
@@ -31,6 +47,8 @@ class Follower:
         self.accounts: Counter[str] = Counter()  # kind -> made
         self.setups: Counter[bool] = Counter()  # ok -> how many
         self.reregistered: set[str] = set()
+        self.visits: list[Visit] = []
+        self.handshakes: list[Handshake] = []
         self.errors: list[str] = []
         self.first_packet_seen = False
 
@@ -69,8 +87,12 @@ class Follower:
         match name:
             case "lease.given" if event["session"] is not None:
                 self.sessions[event["session"]] = event["relay_id"]
+            case "handshake":
+                self.handshakes.append(Handshake(event["sent_ns"], event["relay_id"], event["outcome"] == "ack"))
             case "session.setup":
                 self.setups[event["ok"]] += 1
+                if event["kind"] == "visit":
+                    self.visits.append(Visit(event["intended_ns"], event["ok"], event["login_ms"]))
                 if event["ok"]:
                     self.established.add(event["session"])
                     self.first_packet_seen = True

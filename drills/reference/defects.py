@@ -22,6 +22,7 @@ class Defect:
     service: str  # gateway, master or relay
     wrong: str  # what it does instead of the sound behaviour
     origin: str = ""  # the id in the defect lists of the contracts, where it is taken from one
+    release: str = ""  # the only release that has it, where it is not in all of them
 
 
 REGISTRY: dict[str, Defect] = {
@@ -69,6 +70,21 @@ REGISTRY: dict[str, Defect] = {
             "gateway",
             "no health, no counter and no log line tells of a database that is lost or refuses",
             "D33",
+        ),
+        Defect("gateway_listens_late", "gateway", "it listens 10 s late where its database is not a new one"),
+        Defect("gateway_runs_the_newest", "gateway", "started as an older release, it runs the newest that was here"),
+        Defect(
+            "database_stays_slow",
+            "gateway",
+            "once a newer release has used its database, every login takes a second longer",
+        ),
+        Defect("slow_auth", "gateway", "every login takes a second longer", release="candidate"),
+        Defect("handshake_fails_one_in_ten", "relay", "every tenth LEASE_PRESENT gets REJECT 2", release="candidate"),
+        Defect(
+            "schema_step",
+            "gateway",
+            "it brings the database to a schema that older releases refuse",
+            release="candidate",
         ),
     )
 }

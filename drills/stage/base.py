@@ -23,15 +23,17 @@ from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
 from drills.errors import CannotRun
+from drills.reference.defects import REGISTRY, VARIABLE
 from drills.signals import FirstErrorStays
 from drills.stage.addresses import Block
-from drills.stage.compose import LOAD, TOTP_KEY, Compose, ServicePlan, interpolate
+from drills.stage.compose import CONTROL_PLANE, LOAD, TOTP_KEY, Compose, ServicePlan, interpolate
+from drills.stage.images.releases import KNOWN_GOOD, Release, asked_for
 from drills.stage.toxiproxy import ToxiproxyServer
 
 if TYPE_CHECKING:
     from drills.load.settings import LoadSettings
-    from drills.wavry.lease import SigningKey
     from drills.stage.volume import Volume
+    from drills.wavry.lease import SigningKey
 
 READY_S = 20.0
 LOOK_EVERY_S = 0.01
@@ -78,6 +80,11 @@ class Secrets:
         key = SigningKey.generate()
         return cls(key.hex, key.public_hex, secrets.token_urlsafe(33), secrets.token_urlsafe(24), fresh_totp_key())
 
+    @property
+    def key_id(self) -> str:
+        """What a master calls its key where it was told no name: public, as is all that it is made of (facts §1.6)."""
+        return f"k{self.signing_public_key[:16]}"
+
 
 def fresh_totp_key() -> str:
     """A key for second factors at rest: standard base64 of 32 bytes (contract-gateway §1.2)."""
@@ -92,6 +99,7 @@ class Service:
     address: str
     command: tuple[str, ...]  # what its program is given
     environment: Mapping[str, str] = field(repr=False)  # holds the secrets
+    release: Release  # what it is started as
     running: Running | None = None
     starts: int = 0
     relay_id: str = ""  # relays only: the id of the running process
@@ -105,6 +113,23 @@ class Service:
     def kind(self) -> str:
         """gateway, master, relay or toxiproxy."""
         return self.plan.kind
+
+
+@dataclass
+class Replaced:
+    """What became of one service that was started as another release."""
+
+    tag: str
+    planned: str = ""  # the version that was installed, before it was started
+    said: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)  # of each part, in their order
+
+    @contextlib.contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Note how long one part takes."""
+        began = time.monotonic()
+        yield
+        self.seconds[part] = round(time.monotonic() - began, 3)
 
 
 class _Lowered:
@@ -140,10 +165,11 @@ class Stage(ABC):
         self.divisor = divisor
         self.heartbeat_s = REAL_HEARTBEAT_S / divisor
         self.secrets = Secrets.made()
+        self.defects = defects
         self.taken_down: set[str] = set()  # services that we have ended and not started again
         self.load_settings: LoadSettings | None = None
         self.load: list[Running] = []  # what makes the traffic
-        self.variables = self._variables(defects)
+        self.variables = self._variables()
         names = dict.fromkeys([*wanted, *compose.of_kind("toxiproxy")])
         self.services = {name: self._service(compose.services[name]) for name in names}
         self.toxiproxy = ToxiproxyServer(self.services["toxiproxy"].address, 8474)
@@ -151,7 +177,7 @@ class Stage(ABC):
         self._started: dict[str, float] = {}
         self.raised_s = self.lowered_s = 0.0
 
-    def _variables(self, defects: tuple[str, ...]) -> dict[str, str]:
+    def _variables(self) -> dict[str, str]:
         """What ``docker-compose.drills.yml`` leaves open, for this run."""
         addresses = self.block.service_addresses({name: plan.kind for name, plan in self.compose.services.items()})
         return {
@@ -161,7 +187,7 @@ class Stage(ABC):
             "DRILLS_ADMIN_TOKEN": self.secrets.admin_token,
             "DRILLS_RELAY_TOKEN": self.secrets.relay_token,
             TOTP_KEY: self.secrets.totp_key_b64,
-            "DRILLS_DEFECTS": ",".join(defects),
+            VARIABLE: ",".join(self._defects_of(asked_for(KNOWN_GOOD, self.defects))),
             "DRILLS_TIME_DIVISOR": f"{self.divisor:g}",
             **self._own_variables(),
         }
@@ -169,11 +195,25 @@ class Stage(ABC):
     def _service(self, plan: ServicePlan) -> Service:
         address = self.variables[f"DRILLS_ADDRESS_{plan.name.upper()}"]
         command = tuple(interpolate(word, self.variables) for word in plan.command)
-        return Service(plan, address, command, self._environment(plan))
+        known_good = asked_for(KNOWN_GOOD, self.defects)
+        return Service(plan, address, command, self._environment(plan, known_good), known_good)
 
-    def _environment(self, plan: ServicePlan) -> dict[str, str]:
-        """What a service finds in its environment."""
-        return {key: interpolate(value, self.variables) for key, value in plan.environment.items()}
+    def _environment(self, plan: ServicePlan, release: Release) -> dict[str, str]:
+        """What a service finds in its environment as this release."""
+        variables = {**self.variables, **self.release_variables(release)}
+        told = {key: interpolate(value, variables) for key, value in plan.environment.items()}
+        return told if release.tag == KNOWN_GOOD or plan.kind not in CONTROL_PLANE else {
+            **told, "DRILLS_RELEASE": release.tag
+        }  # fmt: skip
+
+    def release_variables(self, release: Release) -> dict[str, str]:
+        """What the compose file is told anew for one release."""
+        return {VARIABLE: ",".join(self._defects_of(release))}
+
+    def _defects_of(self, release: Release) -> list[str]:
+        """The defects of this run that every release has, and those of this one."""
+        everybodys = [name for name in self.defects if not REGISTRY[name].release]
+        return everybodys + [name for name in release.environment.get(VARIABLE, "").split(",") if name]
 
     # -- what a stage is made of -------------------------------------------------------------------------------------
 
@@ -218,8 +258,31 @@ class Stage(ABC):
         """A folder of this run for what must not stay in its record, such as backups; it goes with the stage."""
 
     @abstractmethod
+    def version(self, name: str) -> str:
+        """What a service runs at this moment, or would if it were started: the digest of its program or image.
+
+        Read from the running process or container itself, so that it says what runs and not what was asked for.
+        """
+
     def versions(self) -> dict[str, str]:
-        """What runs here, by service: a digest of each program or image, for the provenance."""
+        """What runs here now, by service."""
+        return {name: self.version(name) for name in self.services}
+
+    @abstractmethod
+    def _install(self, service: Service, release: Release) -> str:
+        """Make a stopped service one of another release, its data and address kept; what is worth saying of it."""
+
+    @abstractmethod
+    def keep_data(self, name: str) -> None:
+        """Put away a copy of what a stopped service has on its volume."""
+
+    @abstractmethod
+    def kept_schema_version(self, name: str) -> int | None:
+        """The schema version of the database in the copy; None where there is none, or it cannot be read."""
+
+    @abstractmethod
+    def put_back_data(self, name: str) -> None:
+        """Replace what a stopped service has on its volume by the copy; what it wrote since is gone."""
 
     @abstractmethod
     def ground(self) -> str:
@@ -251,7 +314,7 @@ class Stage(ABC):
         """Give a service that does not run other values of the compose file's variables, for its starts from now on."""
         self.variables |= variables
         service = self.services[name]
-        service.environment = self._environment(service.plan)
+        service.environment = self._environment(service.plan, service.release)
 
     def check_alive(self) -> None:  # noqa: B027 - a stage of processes stands on nothing that could go
         """Raises CannotRun where the ground that the stage stands on is gone."""
@@ -322,6 +385,29 @@ class Stage(ABC):
         self._started[name] = began
         self.ready_s.pop(name, None)
         self.taken_down.discard(name)  # only now: whoever watches must not take the old process for the new one
+
+    def replace(self, name: str, tag: str, *, keep: bool = False, put_back: bool = False) -> Replaced:
+        """Stop a service and start it as another release: ``known-good``, ``candidate`` or a faulty candidate.
+
+        ``keep``: put away a copy of its data in between; ``put_back``: put the copy in the place of its data.
+        """
+        service, release = self.services[name], asked_for(tag, self.defects)
+        found = Replaced(release.tag)
+        with found.timed("stopped_s"):
+            self.stop(name)
+        if keep:
+            with found.timed("data_kept_s"):
+                self.keep_data(name)
+        with found.timed("installed_s"):
+            found.said = self._install(service, release)
+            service.release, service.environment = release, self._environment(service.plan, release)
+        if put_back:
+            with found.timed("data_put_back_s"):
+                self.put_back_data(name)
+        found.planned = self.version(name)
+        with found.timed("started_s"):
+            self.start(name)
+        return found
 
     def await_ready(self, name: str, within_s: float = READY_S) -> None:
         """Wait until a service says that it is ready; raises CannotRun with the last thing seen."""

@@ -59,9 +59,13 @@ def _check_processes(target: str) -> None:
 
 @contextlib.contextmanager
 def stage_of(
-    options: Options, compose: Compose, services: tuple[str, ...], folder: Path, signals: Signals, say: Say
-) -> Iterator[Stage]:
-    """A stage of these services that is not raised yet, on addresses that are nobody else's while this lasts."""
+    options: Options, compose: Compose, services: tuple[str, ...], folder: Path, signals: Signals, say: Say, *,
+    upgrades: bool = False,
+) -> Iterator[Stage]:  # fmt: skip
+    """A stage of these services that is not raised yet, on addresses that are nobody else's while this lasts.
+
+    ``upgrades``: whether a candidate must be at hand, too.
+    """
     if options.stage == "processes":
         with addresses.claimed() as block:
             yield ProcessStage(compose, services, Target.named(options.target), folder, block, divisor=options.divisor,
@@ -70,6 +74,7 @@ def stage_of(
     from drills.stage import containers, networks, programs
 
     found = programs.ensured(options.target, say)
+    candidate = programs.candidate_ensured(options.target, say) if upgrades else None
     with addresses.claimed_network(networks.in_use()) as block:
         yield containers.ContainerStage(compose, services, found, folder, block, signals, divisor=options.divisor,
-                                        defects=options.defects)  # fmt: skip
+                                        defects=options.defects, candidate=candidate)  # fmt: skip

@@ -8,21 +8,24 @@ reaper, on published ports or on names.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import signal
+import tarfile
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from drills.errors import CannotRun
 from drills.reference.defects import VARIABLE as DEFECTS
 from drills.signals import Signals
-from drills.stage import engine, leftovers
+from drills.stage import engine, leftovers, processes
 from drills.stage.addresses import Block
 from drills.stage.asking import asked
 from drills.stage.base import STOP_GRACE_S, Running, Service, Stage
@@ -30,13 +33,19 @@ from drills.stage.children import sweep
 from drills.stage.compose import LOAD, Compose, interpolate
 from drills.stage.container import Container, LogCopy, inspected
 from drills.stage.container_volume import HelpedVolume, Helpers
+from drills.stage.images.releases import CANDIDATE, KNOWN_GOOD, Release
 from drills.stage.leftovers import PROJECT_LABEL
 from drills.stage.programs import Programs, variable
 from drills.stage.volume import FILES, OWN_CUSTODIAN, Volume
 
+if TYPE_CHECKING:
+    from drills.stage.drills_compose import DrillsCompose
+
 SERVICE_LABEL = "com.docker.compose.service"
 PING_EVERY_S, PINGS = 1.0, 3  # an engine that does not answer three times in a row is gone
 AT_ONCE = 8
+MOUNTED_AT = "/opt/wavry/bin"
+DIGEST_CHARACTERS = len("sha256:") + 16  # as many as of programs
 LOGS_S = 2.0
 LOAD_IMAGE = "DRILLS_LOAD_IMAGE"
 T = TypeVar("T")
@@ -55,9 +64,11 @@ class ContainerStage(Stage):
 
     def __init__(
         self, compose: Compose, wanted: tuple[str, ...], programs: Programs, folder: Path, block: Block,
-        signals: Signals, *, divisor: float = 1.0, defects: tuple[str, ...] = (),
+        signals: Signals, *, divisor: float = 1.0, defects: tuple[str, ...] = (), candidate: Programs | None = None,
     ) -> None:  # fmt: skip
         self.programs, self.signals = programs, signals
+        self.candidate = candidate
+        self._kept: dict[str, bytes] = {}  # what was on volumes, as tar
         self.containers: dict[str, str] = {}  # service, or locust_worker-N -> container id
         self._logs: dict[str, LogCopy] = {}
         self._lost = ""
@@ -92,12 +103,17 @@ class ContainerStage(Stage):
         self.load = [*_at_once(self._ran, sorted(name for name in self.containers if name not in self.services))]
 
     def _create(self, services: list[str]) -> None:
+        self._composed(self.compose_variables()).create(services)
+        self._note_containers()
+
+    def _composed(self, variables: Mapping[str, str]) -> DrillsCompose:
         from drills.stage.drills_compose import DrillsCompose
 
         project = leftovers.project_of(self.folder)
-        DrillsCompose.of(
-            self.compose.path, project, engine.compose_program(), self.compose_variables(), str(self.folder)
-        ).create(services)
+        return DrillsCompose.of(self.compose.path, project, engine.compose_program(), variables, str(self.folder))
+
+    def _note_containers(self) -> None:
+        project = leftovers.project_of(self.folder)
         with asked("list the containers of this run") as client:
             found = client.api.containers(all=True, filters={"label": f"{PROJECT_LABEL}={project}"})
         workers = sorted(one["Id"] for one in found if one["Labels"][SERVICE_LABEL] == LOAD[1])
@@ -313,6 +329,76 @@ class ContainerStage(Stage):
         """The engine and Compose."""
         return f"Docker {engine.version()}, Compose {engine.compose_version()}"
 
-    def versions(self) -> dict[str, str]:
-        """What runs here, by service: the id of each image, and the SHA-256 of a program mounted into it."""
-        return {name: self.programs.version(service.kind) for name, service in self.services.items()}
+    # -- releases ----------------------------------------------------------------------------------------------------
+
+    def version(self, name: str) -> str:
+        """The image of the service's container and what it was told to be, or the program mounted into it; by the
+        engine's word for the container as it is now.
+        """
+        service = self.services[name]
+        if name not in self.containers:
+            return self._programs_of(service.release).version(service.kind)
+        found = inspected(self.containers[name])
+        # a whole id would be taken for a key, and out of the journal (drills/record.py)
+        words = f"{found['Config']['Image']} {found['Image'][:DIGEST_CHARACTERS]}"
+        pid = int(found["State"]["Pid"])
+        folder = next((mount["Source"] for mount in found["Mounts"] if mount["Destination"] == MOUNTED_AT), "")
+        if ":mounted" in words and folder:
+            return f"{_program_hash(pid, Path(folder, f'wavry-{service.kind}'))} mounted from {folder} into {words}"
+        baked = next((entry for entry in found["Config"]["Env"] or [] if entry.startswith("DRILLS_RELEASE=")), "")
+        tag = processes.told_release(pid) or baked.partition("=")[2]
+        return f"{words}, {tag}" if tag else words
+
+    def _programs_of(self, release: Release) -> Programs:
+        if release.image_tag == KNOWN_GOOD:
+            return self.programs
+        if self.candidate is None:
+            raise CannotRun(f"no images were made ready for the release {release.tag}")
+        return self.candidate
+
+    def _install(self, service: Service, release: Release) -> str:
+        """Let Compose make its container anew, with the same name, address, volume and labels."""
+        programs = self._programs_of(release)
+        same = release.image_tag == CANDIDATE and programs.version(service.kind) == self.programs.version(service.kind)
+        variables = {**self.compose_variables(), **programs.variables(), **self.release_variables(release)}
+        if log := self._logs.pop(service.name, None):
+            log.end(LOGS_S)
+        with self.signals.held():
+            self._composed(variables).create_anew(service.name)
+            self._note_containers()
+        return "the candidate runs the same image: the environment names no other" if same else ""
+
+    def keep_data(self, name: str) -> None:
+        """What `docker cp` would copy out of the volume, kept in memory: a database of a drill has a few hundred kB."""
+        with asked(f"copy what {name} has on its volume") as client:
+            for path in self.services[name].plan.data_paths:
+                # its content and not the folder: beside the volume the root is read-only
+                chunks, _ = client.api.get_archive(self.containers[name], interpolate(path, self.variables) + "/.")
+                self._kept[f"{name}:{path}"] = b"".join(chunks)
+
+    def kept_schema_version(self, name: str) -> int | None:
+        """Of the copy's database, unpacked for a moment."""
+        from drills.wavry.database import FILE, schema_version
+
+        with tempfile.TemporaryDirectory() as folder:
+            for path, copy in self._kept.items():
+                if path.startswith(f"{name}:"):
+                    with tarfile.open(fileobj=io.BytesIO(copy)) as packed:
+                        packed.extractall(folder, filter="data")
+            return next(filter(None, map(schema_version, Path(folder).rglob(FILE))), None)
+
+    def put_back_data(self, name: str) -> None:
+        """The copy over what is there. A stopped SQLite leaves one file, and that is in the copy."""
+        with asked(f"put back what {name} had on its volume") as client:
+            for path in self.services[name].plan.data_paths:
+                client.api.put_archive(
+                    self.containers[name], interpolate(path, self.variables), self._kept[f"{name}:{path}"]
+                )
+
+
+def _program_hash(pid: int, mounted: Path) -> str:
+    """The program that runs, where the kernel shows it to us; else the one that is mounted."""
+    try:
+        return processes.hash_of(Path(f"/proc/{pid}/exe"))
+    except OSError:
+        return processes.hash_of(mounted)

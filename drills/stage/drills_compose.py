@@ -55,6 +55,11 @@ class DrillsCompose(DockerCompose):
         words = ["up", "--no-start", "--no-deps", "--no-build", "--pull", "never"]
         self._run_command([*self.compose_command_property, *words, *services])
 
+    def create_anew(self, service: str) -> None:
+        """The container of one service once more, by what the variables say now; its volumes stay. Raises CannotRun."""
+        words = ["up", "--no-start", "--force-recreate", "--no-deps", "--no-build", "--pull", "never"]
+        self._run_command([*self.compose_command_property, *words, service])
+
     def _run_command(self, cmd: str | list[str], context: str | None = None) -> subprocess.CompletedProcess[bytes]:
         """Run one command in a session of its own, bounded; what it said is the error where it fails."""
         words = [cmd] if isinstance(cmd, str) else cmd

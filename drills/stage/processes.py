@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,9 @@ from drills.stage.volume import FILES, OWN_CUSTODIAN, FolderVolume, Volume, unpr
 
 if TYPE_CHECKING:
     from drills.wavry.lease import SigningKey
+from drills.stage.images.releases import KNOWN_GOOD, Release
 
+UPGRADED = ("gateway", "relay")  # operations-facts §1.2: what has published images
 TOOLS = REPOSITORY / ".tools" / "bin"
 
 
@@ -37,10 +40,14 @@ class Target:
 
     name: str
     programs: Mapping[str, tuple[str, ...]]  # kind of service -> command prefix
+    candidates: Mapping[str, Path] = field(default_factory=dict)  # kind -> the candidate's program, where it is another
 
     @classmethod
     def named(cls, name: str) -> Target:
-        """``reference``, or ``wavry`` with the binaries in ``WAVRY_BIN``; raises BadInput where they are not."""
+        """``reference``, or ``wavry`` with the binaries in ``WAVRY_BIN``; raises BadInput where they are not.
+
+        The candidate of a rollback drill is in ``WAVRY_CANDIDATE_BIN``, where there is another one.
+        """
         if name == "reference":
             return cls(name, {kind: (sys.executable, "-m", f"drills.reference.{kind}") for kind in CONTROL_PLANE})
         folder = os.environ.get("WAVRY_BIN", "")
@@ -49,7 +56,19 @@ class Target:
         if not folder or missing:
             found = f"no program at {', '.join(missing)}" if folder else "nothing"
             raise BadInput(f"WAVRY_BIN: found {found}, expected a folder with wavry-gateway, wavry-master, wavry-relay")
-        return cls(name, {kind: (str(path),) for kind, path in paths.items()})
+        return cls(name, {kind: (str(path),) for kind, path in paths.items()}, candidate_programs())
+
+
+def candidate_programs() -> dict[str, Path]:
+    """The programs in ``WAVRY_CANDIDATE_BIN``, none where it is not set; raises BadInput where some are missing."""
+    folder = os.environ.get("WAVRY_CANDIDATE_BIN", "")
+    if not folder:
+        return {}
+    found = {kind: Path(folder).resolve() / f"wavry-{kind}" for kind in UPGRADED}
+    if missing := [str(path) for path in found.values() if not is_program(path)]:
+        raise BadInput(f"WAVRY_CANDIDATE_BIN: found no program at {', '.join(missing)}, expected a folder with "
+                       f"{' and '.join(f'wavry-{kind}' for kind in UPGRADED)}")  # fmt: skip
+    return found
 
 
 def is_program(path: Path) -> bool:
@@ -121,7 +140,14 @@ class ProcessStage(Stage):
     def _argv(self, service: Service) -> list[str]:
         if service.kind == "toxiproxy":
             return [toxiproxy_program(), *service.command]
+        if service.release.image_tag != KNOWN_GOOD and self.target.name != "reference":
+            return [str(self._candidate(service.kind)), *service.command]
         return [*self.target.programs[service.kind], *service.command]
+
+    def _candidate(self, kind: str) -> Path:
+        """The candidate's program: another one, or the same one under a second path."""
+        copy = self.folder / "volumes" / ".candidate" / f"wavry-{kind}"
+        return self.target.candidates.get(kind) or copy
 
     def _check_own_port(self, service: Service) -> None:
         """Wavry answers a taken port by moving to another without a word (D17, D-37): somebody else answered then."""
@@ -162,7 +188,7 @@ class ProcessStage(Stage):
             "DRILLS_SIGNING_PUBLIC_KEY": key.public_hex if key else self.secrets.signing_public_key,
         }
         for service in self.services.values():
-            service.environment = self._environment(service.plan)
+            service.environment = self._environment(service.plan, service.release)
         self.start(name)
 
     # -- where things are --------------------------------------------------------------------------------------------
@@ -190,15 +216,76 @@ class ProcessStage(Stage):
         """This machine's kernel and nothing else."""
         return f"processes of {platform.system()} {platform.release()}"
 
-    def versions(self) -> dict[str, str]:
-        """What runs here, by service: the SHA-256 of each program, for the provenance."""
-        return {name: _hash_of(self._argv(service)) for name, service in self.services.items()}
+    # -- releases ----------------------------------------------------------------------------------------------------
+
+    def version(self, name: str) -> str:
+        """The SHA-256 of the program that runs now, by the kernel's word for what that is; of a service that does not
+        run, of the program that it would be started with.
+
+        The reference's is that of our sources, with the release that the process was told to be.
+        """
+        service = self.services[name]
+        running = service.running if service.running and service.running.exit_code() is None else None
+        argv = self._argv(service)
+        if service.kind in CONTROL_PLANE and self.target.name == "reference":
+            tag = told_release(running.pid) if running else service.release.tag
+            return f"{_sources_hash()} (drills/*.py), {tag or KNOWN_GOOD}"
+        program = Path(f"/proc/{running.pid}/exe") if running else Path(argv[0])
+        try:
+            return f"{hash_of(program)} {program.resolve()}"
+        except OSError as error:  # it ended while we looked
+            return f"unknown: {error.strerror}"
+
+    def _install(self, service: Service, release: Release) -> str:
+        if self.target.name == "reference" or release.image_tag == KNOWN_GOOD or service.kind in self.target.candidates:
+            return ""
+        copy = self._candidate(service.kind)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists():
+            shutil.copy2(self.target.programs[service.kind][0], copy)
+        return "the candidate is the same program at a second path: WAVRY_CANDIDATE_BIN names no other"
+
+    def _kept(self, name: str) -> Path:
+        """Beside the volumes, with which it goes."""
+        return self.folder / "volumes" / ".kept" / name
+
+    def keep_data(self, name: str) -> None:
+        """A copy of its folder beside it."""
+        shutil.rmtree(self._kept(name), ignore_errors=True)
+        shutil.copytree(self.folder / "volumes" / name, self._kept(name))
+
+    def kept_schema_version(self, name: str) -> int | None:
+        """Of the copy's database."""
+        from drills.wavry.database import FILE, schema_version
+
+        return schema_version(self._kept(name) / FILE)
+
+    def put_back_data(self, name: str) -> None:
+        """The copy in place of the folder."""
+        shutil.rmtree(self.folder / "volumes" / name, ignore_errors=True)
+        shutil.copytree(self._kept(name), self.folder / "volumes" / name)
 
 
-def _hash_of(argv: list[str]) -> str:
+def told_release(pid: int) -> str:
+    """The release that a process was told to be, from its own environment; empty where it was told nothing."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    prefix = b"DRILLS_RELEASE="
+    return next((os.fsdecode(entry.removeprefix(prefix)) for entry in environment if entry.startswith(prefix)), "")
+
+
+@lru_cache(maxsize=1)
+def _sources_hash() -> str:
     from hashlib import sha256
 
-    if argv[0] == sys.executable:
-        sources = sorted((REPOSITORY / "drills").rglob("*.py"))
-        return "sha256:" + sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16] + " (drills/*.py)"
-    return "sha256:" + sha256(Path(argv[0]).read_bytes()).hexdigest()[:16]
+    sources = sorted((REPOSITORY / "drills").rglob("*.py"))
+    return "sha256:" + sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
+def hash_of(program: Path) -> str:
+    """The beginning of a program's SHA-256; raises OSError."""
+    from hashlib import sha256
+
+    return "sha256:" + sha256(program.read_bytes()).hexdigest()[:16]

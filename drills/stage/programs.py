@@ -17,10 +17,10 @@ from drills.stage import engine
 from drills.stage.asking import asked
 from drills.stage.compose import CONTROL_PLANE
 from drills.stage.images import making, recipes, registry
-from drills.stage.processes import is_program
+from drills.stage.images.releases import CANDIDATE, IMAGE_TAGS, KNOWN_GOOD
+from drills.stage.processes import UPGRADED, candidate_programs, is_program
 
 Say = Callable[[str], None]
-RELEASE = "known-good"
 REPOSITORY = "ghcr.io/bybrooklyn/wavry"  # operations-facts §1.2
 INSTEAD = "; or run it with --stage processes"
 
@@ -61,7 +61,7 @@ def wanted(target: str) -> dict[str, str]:
     """
     ours = {"toxiproxy": "toxiproxy", "load": "load"}
     if target == "reference":
-        return {kind: f"{kind}:{RELEASE}" for kind in CONTROL_PLANE} | ours
+        return {kind: f"{kind}:{KNOWN_GOOD}" for kind in CONTROL_PLANE} | ours
     found = {kind: _wavry(kind) for kind in CONTROL_PLANE}
     if missing := [kind for kind, image in found.items() if not image]:
         folder = os.environ.get("WAVRY_BIN", "")
@@ -89,7 +89,7 @@ def _wavry(kind: str) -> str:
 
 def is_ours(image: str) -> bool:
     """Whether it is one that we make."""
-    return image in ("toxiproxy", "load") or (image.partition(":")[2] in (RELEASE, "mounted") and "/" not in image)
+    return image in ("toxiproxy", "load") or (image.partition(":")[2] in (*IMAGE_TAGS, "mounted") and "/" not in image)
 
 
 def problem(target: str) -> str:
@@ -123,7 +123,31 @@ def check(target: str) -> None:
 
 def ensured(target: str, say: Say) -> Programs:
     """Every image here, made or pulled where it was not; raises CannotRun where one cannot be had."""
-    kinds = wanted(target)
+    return _had(target, wanted(target), Path(os.environ.get("WAVRY_BIN", "")), say)
+
+
+def candidate_ensured(target: str, say: Say) -> Programs:
+    """What gateway and relay run as the candidate; raises BadInput or CannotRun where that cannot be had."""
+    if target == "reference":
+        return _had(target, {kind: f"{kind}:{CANDIDATE}" for kind in UPGRADED}, Path(), say)
+    programs = candidate_programs()
+    named = {kind: _candidate_image(kind) for kind in UPGRADED}
+    found = {kind: named[kind] or (f"{kind}:mounted" if programs else _wavry(kind)) for kind in UPGRADED}
+    folder = next(iter(programs.values())).parent if programs else Path(os.environ.get("WAVRY_BIN", ""))
+    return _had(target, found, folder, say)
+
+
+def _candidate_image(kind: str) -> str:
+    """The candidate's image by name, or by the tag of a published one; empty where neither is said."""
+    gateway, relay = (os.environ.get("WAVRY_CANDIDATE_GATEWAY_IMAGE", ""),
+                      os.environ.get("WAVRY_CANDIDATE_RELAY_IMAGE", ""))  # fmt: skip
+    named = gateway if kind == "gateway" else relay
+    tag = os.environ.get("WAVRY_CANDIDATE_TAG", "")
+    return named or (f"{os.environ.get('WAVRY_IMAGE_REPO', '') or REPOSITORY}/{kind}:{tag}" if tag else "")
+
+
+def _had(target: str, kinds: Mapping[str, str], folder: Path, say: Say) -> Programs:
+    """These images, made or pulled where they were not; raises CannotRun where one cannot be had."""
     try:
         made = making.ensured([image for image in kinds.values() if is_ours(image)], say)
         for image in kinds.values():
@@ -133,5 +157,4 @@ def ensured(target: str, say: Say) -> Programs:
         raise CannotRun(f"{error}{INSTEAD}") from error
     references = {variable(kind): made.get(image, image) for kind, image in kinds.items()}
     mounted = any(image.endswith(":mounted") for image in kinds.values())
-    folder = Path(os.environ["WAVRY_BIN"]).resolve() if mounted else None
-    return Programs(references, folder, target == "reference")
+    return Programs(references, folder.resolve() if mounted else None, target == "reference")

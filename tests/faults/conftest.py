@@ -15,6 +15,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeScene:
     scene = FakeScene(tmp_path)
     stage = scene.stage
     monkeypatch.setattr("drills.probes.relays.RelayHttp", stage.relay_http)
+    monkeypatch.setattr("drills.wavry.relay.RelayHttp", stage.relay_http)
     monkeypatch.setattr("drills.wavry.master.MasterHttp", stage.master_http)
     for module in ("canary", "black_hole", "down"):
         monkeypatch.setattr(f"drills.faults.{module}.through", stage.through)

@@ -16,7 +16,7 @@ from drills.faults.table import FAULTS
 from drills.scene import StoryStopped
 from tests.fakes import FakeScene
 
-ARGUMENTS: dict[str, dict[str, Any]] = {"latency": {"latency_ms": 100}}
+ARGUMENTS: dict[str, dict[str, Any]] = {"latency": {"latency_ms": 100}, "upgrade": {"release": "candidate"}}
 Inject = Callable[[FakeScene], AbstractContextManager[Receipt]]
 COUNTED = {"undo+", "undo-", "event fault.injected", "event fault.receipt", "story"}
 

@@ -347,6 +347,13 @@ def test_relay_refuses_one_present_in_ten_refuses_the_tenth_valid_one() -> None:
     assert [n for n, answer in enumerate(answers, 1) if answer is Reject.INVALID_SIGNATURE] == [10, 20]
 
 
+def test_a_candidates_relay_refuses_the_tenth_valid_one_as_well() -> None:
+    """The defect of the same kind that only a candidate has."""
+    bench = Bench(defects="handshake_fails_one_in_ten")
+    answers = [bench.presents(session=UUID(int=n)) for n in range(1, 21)]
+    assert [n for n, answer in enumerate(answers, 1) if answer is Reject.INVALID_SIGNATURE] == [10, 20]
+
+
 def test_forgotten_sessions_are_unknown_at_once() -> None:
     """What drain_cuts_sessions does when the relay learns that it is drained."""
     bench = paired()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import docker.errors
@@ -30,6 +31,9 @@ class FakeContainer:
     paused: bool = False
     restarts: int = 0
     logs: list[bytes] = field(default_factory=list)
+    image: str = "example/any:1"
+    told: list[str] = field(default_factory=list)  # of its environment
+    mounts: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -49,6 +53,7 @@ class FakeEngine:
         self.told: list[str] = []
         self.silent = False
         self.stuck: set[str] = set()  # what cannot be removed
+        self.files: dict[tuple[str, str], bytes] = {}  # on volumes: service and path -> what is there
         self.pids = iter(range(4_200_001, 5_000_000))  # beyond every process of this machine (pid_max is 2**22)
         self.api = self
 
@@ -101,7 +106,9 @@ class FakeEngine:
 
     def inspect_container(self, identity: str) -> dict[str, Any]:
         one = self._one(identity)
-        return {"Id": identity, "State": one.state, "RestartCount": one.restarts}
+        image = f"sha256:{sha256(one.image.encode()).hexdigest()}"
+        return {"Id": identity, "State": one.state, "RestartCount": one.restarts, "Image": image,
+                "Config": {"Image": one.image, "Env": one.told}, "Mounts": one.mounts}  # fmt: skip
 
     def _one(self, identity: str) -> FakeContainer:
         if identity not in self.containers_by_id:
@@ -151,6 +158,15 @@ class FakeEngine:
         """A container's process ends, by itself or by others."""
         one = self._one(identity)
         one.pid, one.exit_code, one.paused = 0, code, False
+
+    def get_archive(self, identity: str, path: str) -> tuple[list[bytes], dict[str, Any]]:
+        assert not self._one(identity).pid  # a copy of what is written to meanwhile is none
+        service = self._one(identity).labels["com.docker.compose.service"]
+        return [self.files[service, path.removesuffix("/.")]], {}
+
+    def put_archive(self, identity: str, path: str, copy: bytes) -> None:
+        assert not self._one(identity).pid
+        self.files[self._one(identity).labels["com.docker.compose.service"], path] = copy
 
     def remove_container(self, identity: str, *, force: bool, v: bool) -> None:
         assert force

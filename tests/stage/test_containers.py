@@ -5,10 +5,14 @@ What a real engine does is shown in ``tests/engine/test_container_stage.py``.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
+import sqlite3
+import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,12 +20,15 @@ import pytest
 
 from drills.catalogue import Catalogue
 from drills.errors import CannotRun, Interrupted
+from drills.record import scrubbed
 from drills.signals import Signals
 from drills.stage import containers as containers_module
 from drills.stage import leftovers
 from drills.stage.addresses import network_block
 from drills.stage.container import Container
 from drills.stage.containers import ContainerStage
+from drills.stage.images.releases import CANDIDATE, KNOWN_GOOD
+from drills.stage.programs import Programs
 from tests.load.made_settings import made_settings
 from tests.stage.both_stages import PROGRAMS
 from tests.stage.fake_engine import FakeContainer, FakeEngine
@@ -59,6 +66,21 @@ class FakeCompose:
             for index in range(workers):
                 self.engine.made(f"{self.project}-{service}-{index + 1}", self.project, service, runs=False)
         self.ended = True
+
+    def create_anew(self, service: str) -> None:
+        """In place of ``docker compose up --no-start --force-recreate``: another id, the same name and labels."""
+        self.asked.append([service])
+        (old,) = [one for one in self.engine.containers_by_id.values()
+                  if one.labels["com.docker.compose.service"] == service]  # fmt: skip
+        assert not old.pid  # it was stopped before
+        del self.engine.containers_by_id[old.id]
+        new = self.engine.made(old.name, self.project, service, runs=False)
+        kind = "relay" if service.startswith("relay") else service
+        del self.engine.containers_by_id[new.id]
+        new.id = f"{len(self.asked)}-{new.id}"
+        new.image = self.variables[f"DRILLS_{kind.upper()}_IMAGE"]
+        new.told = [f"DRILLS_RELEASE={new.image.rpartition(':')[2]}"]
+        self.engine.containers_by_id[new.id] = new
 
 
 @pytest.fixture
@@ -351,3 +373,91 @@ def test_relays_queues_are_looked_at_where_the_relays_are(stage: ContainerStage)
     raised(stage)
     assert stage.udp_tables() == [Path(f"/proc/{running(stage, name).pid}/net/udp") for name in ("relay_a", "relay_b")]
     assert stage.probe_sources() == (None, None)
+
+
+def image_of(reference: str) -> str:
+    """An image as a version names it: short enough that no journal takes its id for a key."""
+    found = f"{reference} sha256:{sha256(reference.encode()).hexdigest()[:16]}"
+    assert scrubbed(found) == found
+    return found
+
+
+def upgradable(stage: ContainerStage, engine: FakeEngine) -> ContainerStage:
+    """A raised stage that has a candidate, its gateway an image of the known-good release."""
+    stage.candidate = Programs(
+        {f"DRILLS_{kind}_IMAGE": f"example/{kind.lower()}:candidate" for kind in ("GATEWAY", "RELAY")}
+    )
+    raised(stage)
+    held(stage, engine, "gateway").image = "example/gateway:1"
+    engine.files["gateway", "/var/lib/wavry"] = b"before"
+    return stage
+
+
+def test_a_container_is_made_anew_as_another_release_and_back(
+    stage: ContainerStage, engine: FakeEngine, compose: FakeCompose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Compose, that one service alone; what runs is what the engine says of the new container."""
+    monkeypatch.setattr(Programs, "version", lambda programs, kind: programs.images[f"DRILLS_{kind.upper()}_IMAGE"])
+    upgradable(stage, engine)
+    before, old = stage.version("gateway"), stage.containers["gateway"]
+    replaced = stage.replace("gateway", CANDIDATE, keep=True)
+    assert compose.asked[1:] == [["gateway"]]
+    assert stage.containers["gateway"] != old
+    assert held(stage, engine, "gateway").pid
+    assert stage.version("gateway") == replaced.planned == f"{image_of('example/gateway:candidate')}, candidate"
+    assert replaced.said == ""
+    assert stage.services["gateway"].environment["DRILLS_RELEASE"] == CANDIDATE
+    stage.replace("gateway", KNOWN_GOOD)
+    assert stage.version("gateway") == before
+    assert stage.unexpected() == {}
+
+
+def test_a_volume_is_put_away_and_put_back(
+    stage: ContainerStage, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only while nobody writes to it."""
+    monkeypatch.setattr(Programs, "version", lambda programs, kind: programs.images[f"DRILLS_{kind.upper()}_IMAGE"])
+    upgradable(stage, engine)
+    stage.replace("gateway", CANDIDATE, keep=True)
+    engine.files["gateway", "/var/lib/wavry"] = b"during"
+    stage.replace("gateway", KNOWN_GOOD)
+    assert engine.files["gateway", "/var/lib/wavry"] == b"during"
+    stage.replace("gateway", KNOWN_GOOD, put_back=True)
+    assert engine.files["gateway", "/var/lib/wavry"] == b"before"
+
+
+def test_a_kept_volumes_schema_version_is_read_from_its_database(stage: ContainerStage, tmp_path: Path) -> None:
+    """Unpacked from the archive that the engine gave."""
+    path = tmp_path / "gateway.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE schema_steps (version INTEGER)")
+        connection.execute("INSERT INTO schema_steps VALUES (7)")
+    connection.close()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(path, "./gateway.db")
+    assert stage.kept_schema_version("gateway") is None
+    stage._kept["gateway:/var/lib/wavry"] = packed.getvalue()
+    assert stage.kept_schema_version("gateway") == 7
+
+
+def test_a_release_that_nobody_made_ready_is_refused(stage: ContainerStage) -> None:
+    """Before anything is made anew."""
+    raised(stage)
+    with pytest.raises(CannotRun, match="no images were made ready for the release candidate"):
+        stage.replace("gateway", CANDIDATE)
+
+
+def test_a_mounted_program_is_known_by_its_own_digest(
+    stage: ContainerStage, engine: FakeEngine, tmp_path: Path
+) -> None:
+    """And by the folder that it is mounted from: the image is the same for all of them."""
+    raised(stage)
+    (tmp_path / "wavry-gateway").write_bytes(b"a program")
+    one = held(stage, engine, "gateway")
+    one.image, one.mounts = (
+        "wavry-drills/gateway:mounted-1",
+        [{"Destination": "/opt/wavry/bin", "Source": str(tmp_path)}],
+    )
+    digest = sha256(b"a program").hexdigest()[:16]
+    assert stage.version("gateway") == f"sha256:{digest} mounted from {tmp_path} into {image_of(one.image)}"

@@ -121,7 +121,10 @@ def test_an_address_that_is_taken_cannot_be_run() -> None:
     with running() as (_, server):
         done = subprocess.run([*PROGRAM, "--port", str(server.port)], cwd=REPOSITORY, capture_output=True, text=True,
                               timeout=30)  # fmt: skip
-    assert (done.returncode, done.stderr) == (3, f"udp_proxy: cannot listen on {HOST}:{server.port}: Address already in use\n")
+    assert (done.returncode, done.stderr) == (
+        3,
+        f"udp_proxy: cannot listen on {HOST}:{server.port}: Address already in use\n",
+    )
 
 
 # -- beside the real one ------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """``python -m drills.reference.gateway``: start in Wavry's order, serve, end cleanly.
 
 Exit codes: 0 after SIGTERM or SIGINT; 1 when it may not or cannot listen; 2 for an unknown defect or an unreadable
-time divisor; 101 when the database cannot be opened (Wavry's panic). As in Wavry the database comes before the
-address, so a lost database hides a refused one.
+time divisor; 101 when the database cannot be opened, or is of a newer release (Wavry's panic). As in Wavry the database
+comes before the address, so a lost database hides a refused one.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import asyncio
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from aiohttp import web
 
 from drills.reference.defects import Defects
-from drills.reference.gateway import binding
+from drills.reference.gateway import binding, releases, schema
 from drills.reference.gateway.binding import RefusedBind
 from drills.reference.gateway.custody import was_restored
 from drills.reference.gateway.database import Database, StoreError, located
@@ -33,6 +34,7 @@ EXIT_REFUSED_BIND = 1
 EXIT_BAD_SETTING = 2
 EXIT_NO_DATABASE = 101
 REQUESTS_END_S = 2.0
+LATE_S = 10.0  # of the defect gateway_listens_late, at either pace: Wavry has no timer there
 
 
 def main() -> int:
@@ -42,15 +44,21 @@ def main() -> int:
     except ValueError as problem:
         return _gave_up(str(problem), EXIT_BAD_SETTING)
     settings, log = Settings.from_environment(), Log()
+    latest = schema.LATEST + defects.on("schema_step")
     try:
-        database = Database.opened(settings.database_url)
+        newest = releases.newest_here(defects, settings.database_url)
+        if newest and defects.on("gateway_runs_the_newest"):
+            releases.become(newest)
+        database = Database.opened(settings.database_url, latest)
     except StoreError as problem:
         return _gave_up(str(problem), EXIT_NO_DATABASE)
-    log.tell("connected to gateway database")
+    log.tell(f"connected to gateway database, schema version {latest}")
+    if defects.on("gateway_listens_late") and not database.made_here:
+        time.sleep(LATE_S)
     key_lost = defects.on("restored_totp_key_lost") and was_restored(Path(located(settings.database_url)[0]))
     gateway = Gateway(
         settings, database, defects=defects, timers=timers, log=log, socket_times=SocketTimes.paced(timers),
-        passwords=Passwords(paced_hasher(timers.divisor)), totp_key_lost=key_lost,
+        passwords=Passwords(paced_hasher(timers.divisor)), totp_key_lost=key_lost, newer_was_here=bool(newest),
     )  # fmt: skip
     if database.made_here:
         log.warn("gateway database was empty, its tables are made: a first start, or a lost volume")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from aiohttp import web
@@ -101,6 +102,8 @@ async def login(request: web.Request) -> web.Response:
         view = await look(gateway, form.email, ip)
         if not form.ok:
             raise Refused(400, "Invalid login payload")
+        if gateway.login_held_s:
+            await asyncio.sleep(gateway.login_held_s)
         user = await proven(gateway, view, form.email, form.password, ip, "Invalid credentials")
         await check_code(gateway, user, form.code, ip, LOGIN_CODE)
         session = accounts.new_session(user.id, ip, gateway.clock.utc())

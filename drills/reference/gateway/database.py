@@ -44,17 +44,20 @@ class Database:
         self._probes = 0
 
     @classmethod
-    def opened(cls, url: str) -> Database:
-        """The database at a ``DATABASE_URL`` with its tables in place; StoreError when that fails."""
+    def opened(cls, url: str, latest: int = schema.LATEST) -> Database:
+        """The database at a ``DATABASE_URL`` in its ``latest`` schema; StoreError when that fails, or it is newer."""
         try:
             connection = connected(url)
         except sqlite3.Error as problem:
             raise StoreError(f"failed to connect to database: {described(problem)}") from problem
         try:
-            return cls(connection, schema.prepare(connection))
+            return cls(connection, schema.prepare(connection, latest))
         except sqlite3.Error as problem:
             connection.close()
             raise StoreError(f"failed to run migrations: {described(problem)}") from problem
+        except schema.Newer as problem:
+            connection.close()
+            raise StoreError(f"failed to run migrations: {problem}") from problem
 
     async def read(self, work: Work[T]) -> T:
         """What a look at the database finds."""

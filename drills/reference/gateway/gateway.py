@@ -22,6 +22,8 @@ from drills.reference.gateway.switchboard import Switchboard
 from drills.reference.gateway.totp import Vault
 from drills.reference.timers import Timers
 
+SLOW_S = 1.0  # of the defects slow_auth and database_stays_slow
+
 
 def _utc() -> datetime:
     return datetime.now(UTC)
@@ -75,6 +77,7 @@ class Gateway:
     signaling_url: str = ""
     offers_seen: int = 0  # only for the defect gateway_loses_one_offer_in_ten
     totp_key_lost: bool = False  # only for the defect restored_totp_key_lost
+    newer_was_here: bool = False  # only for the defect database_stays_slow
 
     def __post_init__(self) -> None:
         settings = self.settings
@@ -87,6 +90,12 @@ class Gateway:
         key_b64 = "" if self.totp_key_lost else settings.totp_key_b64
         self.vault = Vault(key_b64, settings.plain_totp_allowed, in_plain=self.defects.on("totp_secrets_in_plain"))
         self.health = DatabaseHealth(self.clock.monotonic())
+
+    @property
+    def login_held_s(self) -> float:
+        """How long a login is held up: not at all, but for two defects."""
+        stays_slow = self.newer_was_here and self.defects.on("database_stays_slow")
+        return SLOW_S if stays_slow or self.defects.on("slow_auth") else 0.0
 
 
 GATEWAY = web.AppKey("gateway", Gateway)

@@ -20,6 +20,7 @@ IDENTITY_LIMITED = Refusal(Reject.RATE_LIMITED, ("rate_limited_packets", "identi
 POOL_FULL = Refusal(Reject.SESSION_FULL, ("session_full_rejects",))
 ROLE_TAKEN = Refusal(Reject.INVALID_SIGNATURE)
 NO_SUCH_SESSION = Refusal(Reject.EXPIRED, ("session_not_found_packets",))
+REFUSING = ("relay_refuses_one_present_in_ten", "handshake_fails_one_in_ten")  # the second a candidate's
 NOT_A_PEER = Refusal(Reject.INVALID_SIGNATURE, ("unknown_peer_packets",))
 
 
@@ -32,7 +33,7 @@ class LeaseDesk:
         self._pool = pool
         self._counters = counters
         self._relay_id = relay_id
-        self._refuses_one_in_ten = defects.on("relay_refuses_one_present_in_ten")
+        self._refuses_one_in_ten = any(map(defects.on, REFUSING))
         self._valid_presents = 0
 
     def present(self, datagram: bytes, source: Address, now: float, unix_s: float) -> bytes | None:

@@ -14,7 +14,7 @@ from typing import Any
 from drills.errors import BadInput, CannotRun
 from drills.stage.images import base, layers, sources, toxiproxy_program, wheels
 from drills.stage.images.layers import Layer
-from drills.stage.images.releases import RELEASES, Release
+from drills.stage.images.releases import IMAGE_TAGS, RELEASES, Release
 
 PREFIX = "wavry-drills"
 LABEL = f"{PREFIX}.inputs"
@@ -96,7 +96,7 @@ def image(name: str) -> Image:
 def _table() -> dict[str, Callable[[str], Image]]:
     found: dict[str, Callable[[str], Image]] = {"base": _base, "toxiproxy": _toxiproxy, "load": _load}
     for kind in sources.KINDS:
-        found |= {f"{kind}:{tag}": _release for tag in RELEASES}
+        found |= {f"{kind}:{tag}": _release for tag in IMAGE_TAGS}
         found[f"{kind}:mounted"] = _mounted
     return found
 
