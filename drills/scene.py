@@ -44,6 +44,7 @@ class Scene:
     signals: Signals
     follower: Follower
     drained: dict[str, str] = field(default_factory=dict)  # service -> the relay id that was drained
+    dead: dict[str, str] = field(default_factory=dict)  # service -> the id of the relay that was killed
     _undo_count: int = 0
 
     def now_ns(self) -> int:

@@ -20,6 +20,11 @@ def drain(**story: object) -> Make:
     return lambda: sound(10).drained(**story)  # type: ignore[arg-type]
 
 
+def lost_relay(**story: object) -> Make:
+    """A sound record with the story of relay_loss, told in this way."""
+    return lambda: sound(10).relay_lost(**story)  # type: ignore[arg-type]
+
+
 def setups(failed: int, count: int = 200) -> Make:
     def make() -> RecordBuilder:
         builder = sound(0)
@@ -88,6 +93,19 @@ CASES = {
     "drain_survives_reregistration": Case(
         0.0, 5, drain(), drain(state=lambda at_s: "Draining" if at_s < 17.8 else "Active"),
         drain(looks=lambda at_s: at_s < 17.8),
+    ),
+    "dead_relay_named_s": Case(
+        Duration(0.0, 4.0), 40, lost_relay(), lost_relay(named_s=5.0), lost_relay(asked_until_s=14.0),
+    ),
+    "loss_recovered_s": Case(
+        Duration(9.0, 3.0), 4, lost_relay(), lost_relay(served_after_s=12.0), lost_relay(sessions=3),
+    ),
+    "sessions_lost_with_relay": Case(
+        0.0, 4, lost_relay(), lost_relay(heard=False), lost_relay(sessions=3),
+    ),
+    "bystanders_silence_ms_p99": Case(
+        250.0, 60, lambda: sound(200).relay_lost(), lambda: some_quiet(20)().relay_lost(),
+        lambda: sound(50).relay_lost(),
     ),
     "relay_back_s": Case(Duration(4.0), 1, drain(), drain(back_s=25.0), drain(back_s=None)),
 }  # fmt: skip

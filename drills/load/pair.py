@@ -268,8 +268,8 @@ class Pair:
         pump.add(host)
         return Media(index, client, host)
 
-    def take_lease(self, pump: Pump, media: Media) -> Lease:
-        """A lease, presented and acknowledged by both ends, which then send there."""
+    def take_lease(self, pump: Pump, media: Media) -> int:
+        """A lease, presented and acknowledged by both ends, which then send there; since when (monotonic ns)."""
         lease = self.ask_lease()
         self.lease = lease
         for end, role, token in (
@@ -277,9 +277,10 @@ class Pair:
             (media.client, "client", lease.client_token),
         ):
             self._present(pump, end, role, token, lease)
+        pointed_ns = time.monotonic_ns()  # nobody else runs in between: what was sent before went elsewhere
         for end in (media.host, media.client):
             pump.point(end, lease.address, lease.session)
-        return lease
+        return pointed_ns
 
     def _present(self, pump: Pump, end: End, role: str, token: str, lease: Lease) -> None:
         datagram = packets.present(lease.session, role, token)

@@ -38,6 +38,9 @@ REGISTRY: dict[str, Defect] = {
         Defect("gateway_loses_one_offer_in_ten", "gateway", "every tenth Offer is not passed on", "D20"),
         Defect("relay_refuses_one_present_in_ten", "relay", "every tenth valid LEASE_PRESENT gets REJECT 2"),
         Defect("relay_returns_late", "relay", "it registers 16 heartbeats after its start"),
+        Defect("selection_keeps_the_dead", "master", "leases name a silent relay until its quarantine", "D-08"),
+        Defect("lends_nothing_after_a_loss", "master", "no lease is given for 24 heartbeats after a relay went silent"),
+        Defect("relay_wants_low_numbers", "relay", "a session whose numbering begins above 100 is never forwarded"),
     )
 }
 

@@ -36,6 +36,7 @@ class Limits:
     queue_capacity: int = 2048
 
 
+LOW_NUMBERS = 100  # of the defect relay_wants_low_numbers
 # of the defect relay_goes_deaf, at either pace: what a user feels does not depend on the relay's timers
 DEAF_EVERY_S, DEAF_S = 6.0, 1.2
 
@@ -52,6 +53,7 @@ class Pipeline:
         self._queue_capacity = limits.queue_capacity
         self._drops_one_in_fifty = defects.on("relay_drops_one_in_fifty")
         self._goes_deaf = defects.on("relay_goes_deaf")
+        self._wants_low_numbers = defects.on("relay_wants_low_numbers")
         self._forwards = 0
 
     @property
@@ -123,6 +125,8 @@ class Pipeline:
             sequence = packets.sequence_of(datagram, HEADER_BYTES)
         except MalformedPacket:
             return self._drop("invalid_packets")
+        if self._wants_low_numbers and sender.window.is_fresh and sequence > LOW_NUMBERS:
+            return self._drop("replay_dropped_packets")
         if not sender.window.accepts(sequence):
             return self._drop("replay_dropped_packets")
         if not session.bucket.takes(len(datagram), now):
