@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 
 import gevent
 
-from drills.load.pair import FIRST_MEDIA_S, LINGER_S, Handshake, Pair, SetupFailed
+from drills.load.pair import FIRST_MEDIA_S, LINGER_S, Handshake, Pair, SetupFailed, TokenUse
 from drills.load.pump import Media, Pump
 from drills.record import Journal
 
@@ -54,7 +54,7 @@ class Session:
         self.cause = "setup"  # why leases are taken: setup, told, silence or reject
         self.unserved = ""  # why the lease before was given up, while no other one has taken its place
         self.unserved_ns = 0  # since when it has none that serves it
-        pair.on_handshake = self._write_handshake
+        pair.on_handshake, pair.on_renewal, pair.on_token = self._write_handshake, self._write_renewal, self._write_token
 
     # -- set-up -----------------------------------------------------------------------------------------------------
 
@@ -130,6 +130,12 @@ class Session:
 
     def _write_handshake(self, handshake: Handshake) -> None:
         self.live.journal.write("handshake", session=self.index, cause=self.cause, **asdict(handshake))
+
+    def _write_renewal(self, renewal: Handshake) -> None:
+        self.live.journal.write("renewal", session=self.index, **asdict(renewal))
+
+    def _write_token(self, use: TokenUse) -> None:
+        self.live.journal.write("token.used", session=self.index, **asdict(use))
 
     # -- media ------------------------------------------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ def made_world(settings: LoadSettings, worker: int) -> None:
     pump = Pump(
         World.samples,
         lambda from_ns, to_ns: journal.write("generator.gap", worker=worker, from_ns=from_ns, to_ns=to_ns),
+        lambda event, facts: journal.write(event, worker=worker, **facts),
     )
     World.live = Live(pump, journal, worker)
     ResidentPair.fixed_count, VisitingPair.fixed_count = settings.resident, settings.visitors
@@ -131,7 +132,7 @@ def _finish(runner: Any) -> None:
     while World.samples.pending:
         World.samples.flush(settled_before_ns=time.monotonic_ns() + 1)
     live.journal.write("generator.finished", worker=World.worker, rows=World.samples.rows, skipped=live.pump.skipped,
-                       late=World.samples.late)  # fmt: skip
+                       late=World.samples.late, altered=live.pump.altered, strays=live.pump.strays)  # fmt: skip
     runner.send_message("drill.finished", {"worker": World.worker})
 
 

@@ -27,6 +27,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 MARKS = {
     "broken": ("broken", "✕"), "not run": ("not run", "–"), "unreadable": ("cannot be read", "!"),
     "inconclusive": ("inconclusive", "?"), "held": ("held", "✓"),
+    "violated": ("violated", "✕"), "unknown": ("unknown", "?"), "holds": ("holds", "✓"),
 }  # fmt: skip
 
 

@@ -166,4 +166,4 @@ class Scenario:
     windows: Windows
     fault: tuple[Step, ...]
     objectives: tuple[ObjectiveSpec, ...]
-    teeth: dict[str, tuple[str, ...]]  # defect -> the claims that must catch it
+    teeth: dict[str, tuple[str, ...]]  # defect -> the claims and invariants that must catch it
