@@ -7,6 +7,7 @@ without a lease. A RENEW whose answer was not heard may have extended the lease:
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from drills.invariants.base import Checked, holds, unknown, violated
@@ -27,7 +28,7 @@ def check(record: Record) -> Checked:
     ends = numpy.full(len(packets), NEVER_NS)
     order = numpy.argsort(paths.lease, kind="stable")
     bounds = numpy.searchsorted(paths.lease[order], numpy.arange(len(paths.leases) + 1))
-    for place, (first, last) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for place, (first, last) in enumerate(pairwise(bounds)):
         rows = order[first:last]
         if len(rows):
             ends[rows] = _ends_at(_said(record, paths, place), packets.sent_ns[rows])

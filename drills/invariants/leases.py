@@ -26,7 +26,9 @@ def check(record: Record) -> Checked:
     for lease in leases.values():
         around = _around(record, looks, lease)
         held = [states[index].get(lease["relay_id"], "") for index in around]
-        anybody = around and any(all(states[index].get(one) in HELD_BACK for index in around) for one in states[around[0]])
+        anybody = around and any(
+            all(states[index].get(one) in HELD_BACK for index in around) for one in states[around[0]]
+        )
         certain += bool(anybody)
         if held and all(state in HELD_BACK for state in held):
             wrong.append(_witness(record, lease, held[-1]))

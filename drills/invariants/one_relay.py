@@ -7,6 +7,8 @@ the session left more than a second ago is written down by the load (``packet.st
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from drills.invariants.base import Checked, holds, unknown, violated
 from drills.invariants.paths import paths_of
 from drills.invariants.wholeness import disturbed_path, why_not_whole
@@ -18,13 +20,15 @@ ON_ITS_WAY_NS = 1_000_000_000  # what was sent before the move has arrived or is
 def check(record: Record) -> Checked:
     """No session hears a packet by way of a relay that it has left."""
     leases = paths_of(record).leases
-    moves = sum(before["session"] == after["session"] for before, after in zip(leases, leases[1:], strict=False))
+    moves = sum(before["session"] == after["session"] for before, after in pairwise(leases))
     strays = record.named("packet.stray")
     wrong = [event for event in strays if _late_ns(record, event) > ON_ITS_WAY_NS]
     if wrong and (disturbed := disturbed_path(record)):
         return unknown(f"{disturbed}; {len(wrong)} packets came long after their session had moved")
     if wrong:
-        words = f"in {len({event['session'] for event in wrong})} of {moves} moves the relay that was left went on serving"
+        words = (
+            f"in {len({event['session'] for event in wrong})} of {moves} moves the relay that was left went on serving"
+        )
         return violated(moves, words, [_witness(record, event) for event in wrong])
     if not moves:
         return unknown("no session moved from one lease to another")

@@ -17,7 +17,9 @@ def check(record: Record) -> Checked:
     for event in record.named("token.used"):  # by the time of their answers
         if not event["accepted"]:
             refused.setdefault(event["fingerprint"], event.ns)
-    again = [event for event in record.named("token.used") if refused.get(event["fingerprint"], event.ns) < _shown(event)]
+    again = [
+        event for event in record.named("token.used") if refused.get(event["fingerprint"], event.ns) < _shown(event)
+    ]
     wrong = [event for event in again if event["accepted"]]
     if wrong:
         words = f"{len(wrong)} of {len(again)} times a refused token was shown again it was accepted"

@@ -54,7 +54,11 @@ class Session:
         self.cause = "setup"  # why leases are taken: setup, told, silence or reject
         self.unserved = ""  # why the lease before was given up, while no other one has taken its place
         self.unserved_ns = 0  # since when it has none that serves it
-        pair.on_handshake, pair.on_renewal, pair.on_token = self._write_handshake, self._write_renewal, self._write_token
+        pair.on_handshake, pair.on_renewal, pair.on_token = (
+            self._write_handshake,
+            self._write_renewal,
+            self._write_token,
+        )
 
     # -- set-up -----------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,14 @@ def section(run: Run, drawn: Path | None, heading: str) -> str:
     verdict = f"Verdict: {MARKS[run.status]}." + (f" {_sentence(run.problem)}" if run.problem else "")
     parts = [f"## {text(heading)}", verdict, _story(run), "Run it again:\n\n" + code_block(command_of(run))]
     if run.verdict:
-        parts += [_picture(run, drawn), _objectives(run), _indicators(run), _invariants(run), _faults(run), _doubts(run)]
+        parts += [
+            _picture(run, drawn),
+            _objectives(run),
+            _indicators(run),
+            _invariants(run),
+            _faults(run),
+            _doubts(run),
+        ]
     return "\n\n".join(part for part in [*parts, _provenance(run)] if part)
 
 

@@ -180,7 +180,9 @@ def _teeth() -> dict[str, Any]:
         "description": "which defect of the reference breaks which promise of this drill",
         "type": "object",
         "additionalProperties": False,
-        "properties": {name: {**_list_of({"enum": [*CLAIMS, *INVARIANTS]}, defect.wrong)} for name, defect in REGISTRY.items()},
+        "properties": {
+            name: {**_list_of({"enum": [*CLAIMS, *INVARIANTS]}, defect.wrong)} for name, defect in REGISTRY.items()
+        },
     }
 
 

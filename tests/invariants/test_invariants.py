@@ -62,7 +62,7 @@ def acknowledged(builder: RecordBuilder, at_s: float, relay_id: str, event: str,
                          answered_ns=ns(at_s), expires_ns=ends_ns)  # fmt: skip
 
 
-# -- no lease to a draining or banned relay ------------------------------------------------------------------------------
+# -- no lease to a draining or banned relay ----------------------------------------------------------------------------
 
 
 def held_back(state: Callable[[float], str | None], lease: str = B, every_s: float = 0.1) -> RecordBuilder:
@@ -82,7 +82,7 @@ LEASES = "no_lease_to_draining_or_banned"
 def test_leases_for_others_hold_it(state: str) -> None:
     """While a relay was held back for certain."""
     one = checked(LEASES, held_back(lambda at_s: state))
-    assert (one.outcome, one.looked_at) == (HOLDS, 47)
+    assert (one.outcome, one.looked_at) == (HOLDS, 48)
 
 
 @pytest.mark.parametrize("state", ["Draining", "Banned"])
@@ -114,7 +114,7 @@ def test_a_lease_while_nobody_looked_is_no_violation() -> None:
     assert checked(LEASES, held_back(lambda at_s: "Draining", lease=A, every_s=1.0)).outcome is UNKNOWN
 
 
-# -- nothing after the end of a lease ------------------------------------------------------------------------------------
+# -- nothing after the end of a lease ----------------------------------------------------------------------------------
 
 ENDS = "nothing_after_lease_end"
 
@@ -130,7 +130,7 @@ def lapsing(ends_after_s: float, *, heard: bool = True, renewed: str = "", clock
     if clock_steps_s:
         builder.event(13.5, "machine.second", waited_ms={}, wall_minus_monotonic_ns=round(clock_steps_s * 1e9))
     for direction in (INPUT, FRAME):
-        builder.packets(1, direction, TIMES, lost=(TIMES > 10.89 + ends_after_s) & (not heard))
+        builder.packets(1, direction, TIMES, lost=numpy.greater(TIMES, 10.89 + ends_after_s) & (not heard))
     return builder.ended(19.0, 1)
 
 
@@ -174,7 +174,7 @@ def test_an_answer_without_an_end_proves_nothing() -> None:
     assert checked(ENDS, builder).outcome is UNKNOWN
 
 
-# -- a refused token stays refused ---------------------------------------------------------------------------------------
+# -- a refused token stays refused -------------------------------------------------------------------------------------
 
 TOKENS = "refused_token_stays_refused"
 
@@ -208,7 +208,7 @@ def test_without_a_second_use_of_a_refused_token_nothing_is_known(uses: tuple[tu
     assert checked(TOKENS, shown(*uses)).outcome is UNKNOWN
 
 
-# -- one relay at a time -------------------------------------------------------------------------------------------------
+# -- one relay at a time -----------------------------------------------------------------------------------------------
 
 ONE = "one_relay_at_a_time"
 
@@ -243,7 +243,7 @@ def test_sessions_that_stay_where_they_are_prove_nothing() -> None:
     assert INVARIANTS[ONE].check(moved().over().record()).outcome is UNKNOWN
 
 
-# -- no packet twice or altered ------------------------------------------------------------------------------------------
+# -- no packet twice or altered ----------------------------------------------------------------------------------------
 
 COPIES = "no_packet_twice_or_altered"
 
@@ -281,7 +281,7 @@ def test_what_a_disturbed_path_doubles_is_not_the_relays_doing() -> None:
     assert checked(COPIES, builder).outcome is UNKNOWN
 
 
-# -- a relay's counters agree --------------------------------------------------------------------------------------------
+# -- a relay's counters agree ------------------------------------------------------------------------------------------
 
 COUNTERS = "relay_counters_agree"
 
@@ -343,7 +343,7 @@ def test_a_relay_without_a_last_look_proves_nothing() -> None:
     assert checked(COUNTERS, counted(flowing(), SENT, asked_s=18.9)).outcome is UNKNOWN
 
 
-# -- all of them ---------------------------------------------------------------------------------------------------------
+# -- all of them -------------------------------------------------------------------------------------------------------
 
 SOUND: dict[str, Make] = {
     LEASES: lambda: held_back(lambda at_s: "Draining"), ENDS: lambda: lapsing(3.0, heard=False),

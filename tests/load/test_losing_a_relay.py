@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -106,7 +107,7 @@ def test_a_lease_for_the_dead_relay_costs_it_one_present_and_no_renewal(monkeypa
     lost = Lost(monkeypatch, ["dead", "dead", "other"])
     tried = lost.lasts(30.0)
     assert [one["ok"] for one in tried] == [False, False, True]
-    gaps = [(after["began_ns"] - before["began_ns"]) / 1e9 for before, after in zip(tried, tried[1:], strict=False)]
+    gaps = [(after["began_ns"] - before["began_ns"]) / 1e9 for before, after in pairwise(tried)]
     assert gaps == pytest.approx([3.0 + RETRY_S] * 2, abs=0.1)
     assert lost.pair.renewed == 2
 
@@ -132,10 +133,10 @@ def test_a_relay_that_is_heard_again_is_not_left(monkeypatch: pytest.MonkeyPatch
     """It was given up for silence, no other lease could be had, and now it serves again."""
     lost = Lost(monkeypatch, [])
     serves_again = 8_000 * MS
-    sleep = lost.clock.sleep
+    passes = lost.clock.sleep
 
     def slept(seconds: float) -> None:
-        sleep(seconds)
+        passes(seconds)
         if lost.clock.ns > serves_again:
             media = lost.session.media
             assert media
