@@ -114,7 +114,7 @@ def _kernel_drops(record: Record, service: str) -> int | None:
     looks = [event for event in record.named("machine.second", "machine.last") if "socket_drops" in event.fields]
     if not looks or looks[-1].ns < int(record.packets.sent_ns.max()) + SETTLED_NS:
         return None
-    return sum(event["socket_drops"].get(service, 0) for event in looks)
+    return int(sum(event["socket_drops"].get(service, 0) for event in looks))
 
 
 def _workers(record: Record) -> set[int]:

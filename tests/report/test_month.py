@@ -158,7 +158,13 @@ def test_outside_text_stays_text(tmp_path: Path) -> None:
     assert all(letter.isprintable() or letter == "\n" for letter in text)
     assert not [line for line in text.splitlines() if line.startswith("# ") and "drills" not in line]
     table = [line for line in text.splitlines() if line.startswith("|") and "alert" in line]
-    assert sorted(line.replace("\\|", "").count("|") for line in table) == [7, 8, 8, 9, 9]  # invariant, fault, objective, two drills
+    assert sorted(line.replace("\\|", "").count("|") for line in table) == [
+        7,
+        8,
+        8,
+        9,
+        9,
+    ]  # invariant, fault, objective, two drills
 
 
 def test_invariants_are_on_every_page_with_their_witnesses(tmp_path: Path) -> None:
