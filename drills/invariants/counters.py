@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from drills.invariants.base import Checked, holds, unknown, violated
 from drills.invariants.paths import paths_of
 from drills.invariants.wholeness import disturbed_path, why_not_whole
+from drills.measures.packets import Packets
 from drills.record import Event, Record
 
-SETTLED_NS = 50_000_000  # a look this long after the last packet has it in its counters
+SETTLED_NS = 300_000_000  # a look so long after the last packet was sent, and heard, has it in its counters
 ENDING_NS = 500_000_000  # what was sent so shortly before its session's end may have found the sockets closed
 PROBES_EACH = 20  # at most so many packets of a probe go by way of one lease (drills/steps/await_back.py: two times 5)
 NO_PACKETS = frozenset({"sample", "forgotten"})  # leases asked for only to see which relay they name
@@ -66,7 +67,7 @@ def _account(record: Record, relay_id: str) -> _Account:
     unseen = ""
     if last is None:
         unseen = "its counters were never seen"
-    elif not len(sent) or last.get("asked_ns", 0) < int(sent.sent_ns.max()) + SETTLED_NS:
+    elif not len(sent) or last.get("asked_ns", 0) < _last_ns(sent) + SETTLED_NS:
         unseen = "its counters were not seen after the last packet was sent to it"
     unheard = sent.where(sent.received_ns == 0)
     stops = _stops(record)
@@ -81,6 +82,11 @@ def _account(record: Record, relay_id: str) -> _Account:
         relay_id, last["service"] if last else "", len(sent), len(sent) - len(unheard), excused, probes, unseen,
         counters.get("packets_forwarded", 0), counters.get("dropped_packets", 0),
     )  # fmt: skip
+
+
+def _last_ns(sent: Packets) -> int:
+    """When the last of these packets was sent or heard: a relay without a CPU may have forwarded it long after."""
+    return max(int(sent.sent_ns.max()), int(sent.received_ns.max()))
 
 
 def _stops(record: Record) -> dict[int, int]:
@@ -122,7 +128,8 @@ def _workers(record: Record) -> set[int]:
 
 
 def _last(record: Record, worker: int, field: str) -> int:
-    mine: list[Event] = [event for event in record.named("generator.second") if event["worker"] == worker]
+    mine: list[Event] = [event for event in record.named("generator.second", "generator.finished")
+                         if event["worker"] == worker]  # fmt: skip
     return max((event.get(field, 0) for event in mine), default=0)
 
 
