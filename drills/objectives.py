@@ -234,6 +234,25 @@ _TABLE = (
         "after a rollback set-ups take no longer than before the upgrade", quantile=0.95, windows=("recovery",),
         doubts=SETUP, about_time_ms=1.0,
     ),
+    Claim(
+        "dead_relay_named_s", Shape.TIME_MAX, "s", "relay_loss:seconds_named",
+        "no lease names a relay that has been dead for a while", windows=("fault",), about_time_ms=1000.0,
+        doubts=frozenset({DoubtKind.STARVED, DoubtKind.CLOCK}),
+    ),
+    Claim(
+        "loss_recovered_s", Shape.TIME_MAX, "s", "relay_loss:seconds_until_served",
+        "whoever loses a relay is served by another soon", windows=("fault",), about_time_ms=1000.0, doubts=SETUP,
+    ),
+    Claim(
+        "sessions_lost_with_relay", Shape.COUNT_MAX, "sessions", "relay_loss:sessions_lost",
+        "a session that loses its relay goes on by way of another until its planned end", windows=("fault",),
+        doubts=SETUP,
+    ),
+    Claim(
+        "bystanders_silence_ms_p99", Shape.QUANTILE_MAX, "ms", "relay_loss:bystanders_silences",
+        "whoever is on another relay notices nothing", quantile=0.99, windows=("fault",), about_time_ms=1.0,
+        doubts=MEDIA,
+    ),
 )  # fmt: skip
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for claim in _TABLE}

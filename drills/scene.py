@@ -61,6 +61,7 @@ class Scene:
     restored: set[str] = field(default_factory=set)  # services whose database came back from there
     accounts: dict[str, DrillAccount] = field(default_factory=dict)  # those of the drill itself, by name
     upgraded: list[Upgraded] = field(default_factory=list)  # every candidate that was seen to run
+    dead: dict[str, str] = field(default_factory=dict)  # service -> the id of the relay that was killed
     _undo_count: int = 0
 
     def now_ns(self) -> int:

@@ -16,6 +16,8 @@ from typing import Any
 
 from drills.doubts import Doubt, doubts_of
 from drills.errors import Exit
+from drills.invariants.base import Checked, Invariant, Standing
+from drills.invariants.table import INVARIANTS
 from drills.measures.evidence import Evidence
 from drills.objectives import ALWAYS, CLAIMS, Shape
 from drills.record import Record
@@ -25,7 +27,7 @@ from drills.scenario.parse import least_samples
 from drills.scenario.tiers import Tiers
 from drills.weighing import GRAVITY, Outcome, weighed
 
-__all__ = ["EXITS", "Judgement", "Outcome", "Verdict", "judge", "limit_of", "write_verdict"]
+__all__ = ["EXITS", "InvariantRow", "Judgement", "Outcome", "Verdict", "judge", "limit_of", "write_verdict"]
 
 EXITS = {Outcome.HELD: Exit.HELD, Outcome.INCONCLUSIVE: Exit.INCONCLUSIVE, Outcome.BROKEN: Exit.BROKEN}
 
@@ -48,8 +50,30 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class InvariantRow:
+    """One invariant over the whole record: how it stands, and by what evidence."""
+
+    invariant: str
+    promise: str
+    outcome: Standing
+    looked_at: int
+    reason: str
+    witnesses: tuple[str, ...]
+
+    @classmethod
+    def of(cls, invariant: Invariant, checked: Checked) -> InvariantRow:
+        """The row of an invariant that was checked."""
+        return cls(
+            invariant.name, invariant.promise, checked.outcome, checked.looked_at, checked.reason, checked.witnesses
+        )
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """All judgements of a run; the gravest wins, and nothing checked is inconclusive."""
+    """All judgements of a run; the gravest wins, and nothing checked is inconclusive.
+
+    A violated invariant is broken like an objective; one that holds or is unknown takes nothing away and adds nothing.
+    """
 
     drill: str
     run: str
@@ -59,6 +83,7 @@ class Verdict:
     verdict: Outcome
     judgements: tuple[Judgement, ...]
     doubts: tuple[str, ...] = ()
+    invariants: tuple[InvariantRow, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in verdict.json (design §6)."""
@@ -80,10 +105,13 @@ def judge(record: Record, scenario: Scenario, tiers: Tiers) -> Verdict:
         for spec in scenario.objectives
         for window in spec.windows
     )
+    invariants = tuple(InvariantRow.of(one, one.check(record)) for one in INVARIANTS.values())
     gravest = max((one.verdict for one in judgements), key=GRAVITY.__getitem__, default=Outcome.INCONCLUSIVE)
+    if any(one.outcome is Standing.VIOLATED for one in invariants):
+        gravest = Outcome.BROKEN
     return Verdict(
         record.provenance["drill"], record.provenance["run"], record.provenance["target"], record.provenance["stage"],
-        tier, gravest, judgements, tuple(dict.fromkeys(str(doubt) for doubt in doubts)),
+        tier, gravest, judgements, tuple(dict.fromkeys(str(doubt) for doubt in doubts)), invariants,
     )  # fmt: skip
 
 

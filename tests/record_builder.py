@@ -288,6 +288,41 @@ class RecordBuilder:
             self.setup(30.1 + number / 20, 7000 + number, took_s=after_ms / 1000, login_ms=40.0)
         return self
 
+    def relay_lost(
+        self, *, named_s: float = 1.4, asked_until_s: float = 16.0, sessions: int = 6, served_after_s: float = 5.2,
+        heard: bool = True, again: int = 0, planned: bool = True, landed: bool = True, until_s: float = 29.0,
+        share: int = 2,
+    ) -> RecordBuilder:  # fmt: skip
+        """The story of relay_loss: relay_a dies at 12 s, leases name it for ``named_s``, its sessions move."""
+        died_s = 12.0
+        for number in range(100):
+            self.lease(1 + number / 20, A if number % share == 0 else B)
+        for tenth in range(122, round(10 * asked_until_s)):
+            at_s = tenth / 10
+            self.lease(at_s, A if at_s < died_s + named_s and tenth % 2 else B)
+        if named_s:
+            self.lease(died_s + named_s, A)
+        self.fault("kill", "relay_a", died_s, 28.0, landed=landed, relay_id=A, mending_ns=ns(28.0))
+        for number in range(901, 901 + sessions):
+            self._displaced(number, died_s, served_after_s, heard, again, planned, until_s)
+        return self
+
+    def _displaced(self, number: int, died_s: float, served_after_s: float, heard: bool, again: int, planned: bool,
+                   until_s: float) -> None:  # fmt: skip
+        """A session that was on the relay, heard nothing, was given other leases, and went on or did not."""
+        self.setup(10.5, number, kind="resident").lease(10.4, A, number)
+        served_s = died_s + served_after_s
+        for nth in range(again):
+            self.lease(died_s + 5.0 + nth / 10, A, number)
+        self.lease(served_s - 0.1, B, number)
+        self.event(served_s, "session.released", session=number, cause="silence", left=A, ok=True, relay_id=B,
+                   began_ns=ns(died_s + 5.0), reason="")  # fmt: skip
+        times = numpy.arange(10.6, until_s, EVERY_S)
+        lost = (times > died_s) & ((times < served_s) | (not heard))
+        for direction in (INPUT, FRAME):
+            self.packets(number, direction, times, lost=lost)
+        self.ended(until_s, number, planned=planned, reason="" if planned else "too many new leases", kind="resident")
+
     def over(self, at_s: float = 40.0, *, finished: int | None = None, rows: int | None = None) -> RecordBuilder:
         """The end of a run that ended well."""
         total = sum(len(block["session"]) for block in self.blocks)

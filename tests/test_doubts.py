@@ -410,6 +410,42 @@ def test_a_full_machine_holds_a_start_up_for_as_long_as_it_was_full(full_s: int,
     assert judged(builder, BACK).verdict is expected
 
 
+def test_a_full_machine_is_no_reason_to_name_a_dead_relay() -> None:
+    """The master says by its clock which relay is silent; waiting for a CPU for so long would be seen of itself."""
+    builder = sound(10).relay_lost(named_s=5.0)
+    for event in builder.events:
+        if event.name == "machine.second":
+            event.fields["busy_share"] = 0.99
+    named = promise("dead_relay_named_s", Duration(0.0, 4.0), 40)
+    assert judged(builder, named).verdict is Outcome.BROKEN
+    for event in builder.events:
+        if event.name == "machine.second":
+            event.fields["waited_ms"] = {"master": 900.0}
+    assert judged(builder, named).verdict is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("served_after_s", "gap_s", "expected"), [
+    (5.2, 0.2, Outcome.HELD), (5.2, 6.0, Outcome.INCONCLUSIVE), (10.35, 0.2, Outcome.INCONCLUSIVE),
+    (10.6, 0.2, Outcome.INCONCLUSIVE), (12.0, 0.2, Outcome.BROKEN), (12.0, 3.0, Outcome.INCONCLUSIVE),
+])  # fmt: skip
+def test_a_short_stop_of_our_generator_changes_no_time_of_seconds(
+    served_after_s: float, gap_s: float, expected: Outcome
+) -> None:
+    """It can have hidden or added as much as it lasted: the limit is ten and a half seconds."""
+    builder = sound(10).relay_lost(served_after_s=served_after_s).gap(13.0, 13.0 + gap_s)
+    assert judged(builder, promise("loss_recovered_s", Duration(9.0, 3.0), 4)).verdict is expected
+
+
+@pytest.mark.parametrize(("heard", "gap_s", "expected"), [
+    (True, 0.3, Outcome.HELD), (True, 0.6, Outcome.INCONCLUSIVE), (False, 0.3, Outcome.BROKEN),
+    (False, 0.6, Outcome.INCONCLUSIVE),
+])  # fmt: skip
+def test_a_short_stop_of_our_generator_loses_no_session(heard: bool, gap_s: float, expected: Outcome) -> None:
+    """One try of a PRESENT has half a second; a longer stop may have been why it was lost, or hide that it was."""
+    builder = sound(10).relay_lost(heard=heard).gap(13.0, 13.0 + gap_s)
+    assert judged(builder, promise("sessions_lost_with_relay", 0, 4)).verdict is expected
+
+
 def test_a_clock_step_voids_what_depends_on_time_and_nothing_else() -> None:
     """Tokens expire by the wall clock; a lease that names a draining relay does not care."""
 

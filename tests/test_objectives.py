@@ -48,6 +48,11 @@ def rollback(**story: object) -> Make:
     return lambda: sound(0).rolled_back(**story)  # type: ignore[arg-type]
 
 
+def lost_relay(**story: object) -> Make:
+    """A sound record with the story of relay_loss, told in this way."""
+    return lambda: sound(10).relay_lost(**story)  # type: ignore[arg-type]
+
+
 def setups(failed: int, count: int = 200) -> Make:
     def make() -> RecordBuilder:
         builder = sound(0)
@@ -126,6 +131,19 @@ CASES = {
         rollback(logged_in={"before": "ok", "during": "unanswered"}),
     ),
     "back_in_band_ms_p95": Case(250.0, 100, rollback(), rollback(after_ms=900.0), rollback(after=99)),
+    "dead_relay_named_s": Case(
+        Duration(0.0, 4.0), 40, lost_relay(), lost_relay(named_s=5.0), lost_relay(asked_until_s=14.0),
+    ),
+    "loss_recovered_s": Case(
+        Duration(9.0, 3.0), 4, lost_relay(), lost_relay(served_after_s=12.0), lost_relay(sessions=3),
+    ),
+    "sessions_lost_with_relay": Case(
+        0.0, 4, lost_relay(), lost_relay(heard=False), lost_relay(sessions=3),
+    ),
+    "bystanders_silence_ms_p99": Case(
+        250.0, 60, lambda: sound(200).relay_lost(), lambda: some_quiet(20)().relay_lost(),
+        lambda: sound(50).relay_lost(),
+    ),
     "relay_back_s": Case(Duration(4.0), 1, drain(), drain(back_s=25.0), drain(back_s=None)),
     "master_back_s": Case(Duration(4.0), 1, restart(), restart(back_s=17.0), restart(back_s=None, waited=False)),
     "relays_back_s": Case(

@@ -15,7 +15,9 @@ from uuid import UUID
 
 from gevent.lock import Semaphore
 
+from drills.fingerprints import fingerprint
 from drills.load.pump import End, Media, Pump, client_end, host_end
+from drills.load.samples import INPUT
 from drills.load.settings import LoadSettings
 from drills.wavry import packets
 from drills.wavry.errors import Refused, WireError
@@ -29,6 +31,7 @@ PRESENT_TRIES, PRESENT_WAIT_S = 6, 0.5  # contract-master-relay §4.9
 RENEW_TRIES = 3  # three silent RENEWs mean a lost session (§4.9)
 FIRST_MEDIA_S = 1.0
 KEEP_UP_S = 0.005
+REFUSED_TOKEN = "Invalid Token"  # what a Bind is told whose token is unknown or over (contract-gateway §5.3)
 CONFLICT = 409  # such an account is there already
 LINGER_S = 0.25  # after a planned end: what is still on its way may arrive
 
@@ -52,6 +55,16 @@ class Handshake:
     sent_ns: int
     answered_ns: int
     relay_id: str
+    expires_ns: int = 0  # when the relay's session ends as its ACK has it, on our own clock; 0 where it did not say
+
+
+@dataclass(frozen=True)
+class TokenUse:
+    """A session token shown to the gateway, and what it was worth: never the token itself."""
+
+    fingerprint: str
+    accepted: bool
+    used_ns: int
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,8 @@ class Pair:
         self.client = self._account("c")
         self.host = self._account("h")
         self.on_handshake: Callable[[Handshake], None] = lambda handshake: None
+        self.on_renewal: Callable[[Handshake], None] = lambda renewal: None
+        self.on_token: Callable[[TokenUse], None] = lambda use: None
         self.lease: Lease | None = None
         self._master_client: MasterSocket | None = None
         self._master_host: MasterSocket | None = None
@@ -160,12 +175,17 @@ class Pair:
 
     def _bound(self, end: EndAccount) -> GatewaySocket:
         socket = GatewaySocket.connect(f"ws://{self.settings.gateway}/ws", timeout_s=SIGNAL_TIMEOUT_S)
+        used_ns = time.monotonic_ns()
         try:
             socket.bind(end.token)
             answer = socket.receive(SIGNAL_TIMEOUT_S)
         except WireError:
             socket.close()
             raise
+        refused = isinstance(answer, GatewayError) and answer.message == REFUSED_TOKEN
+        if refused or isinstance(answer, Bound):
+            mark = fingerprint(end.token, self.settings.run)
+            self.on_token(TokenUse(mark, accepted=not refused, used_ns=used_ns))
         if not isinstance(answer, Bound):
             socket.close()
             raise Refused(401, answer.message if isinstance(answer, GatewayError) else "no answer to Bind")
@@ -268,8 +288,8 @@ class Pair:
         pump.add(host)
         return Media(index, client, host)
 
-    def take_lease(self, pump: Pump, media: Media) -> Lease:
-        """A lease, presented and acknowledged by both ends, which then send there."""
+    def take_lease(self, pump: Pump, media: Media) -> int:
+        """A lease, presented and acknowledged by both ends, which then send there; since when (monotonic ns)."""
         lease = self.ask_lease()
         self.lease = lease
         for end, role, token in (
@@ -277,9 +297,10 @@ class Pair:
             (media.client, "client", lease.client_token),
         ):
             self._present(pump, end, role, token, lease)
+        pointed_ns = time.monotonic_ns()  # nobody else runs in between: what was sent before went elsewhere
         for end in (media.host, media.client):
             pump.point(end, lease.address, lease.session)
-        return lease
+        return pointed_ns
 
     def _present(self, pump: Pump, end: End, role: str, token: str, lease: Lease) -> None:
         datagram = packets.present(lease.session, role, token)
@@ -287,16 +308,19 @@ class Pair:
             end, datagram, lease.address, tries=PRESENT_TRIES, wait_s=PRESENT_WAIT_S, session=lease.session
         )
         outcome, reason = _outcome(reply)
-        self.on_handshake(Handshake(role, outcome, reason, sent, answered, lease.relay_id))
+        self.on_handshake(Handshake(role, outcome, reason, sent, answered, lease.relay_id, _expires_ns(reply)))
         if outcome != "ack":
             raise SetupFailed("handshake", f"{role} end: {outcome} {reason}".strip())
 
     def renew(self, pump: Pump, end: End) -> str:
         """One RENEW from one end: ack, reject or silence."""
         assert self.lease
-        _, reply, _ = pump.exchange(end, packets.renew(self.lease.session), self.lease.address, tries=RENEW_TRIES,
-                                    wait_s=PRESENT_WAIT_S, session=self.lease.session)  # fmt: skip
-        return _outcome(reply)[0]
+        lease, role = self.lease, "client" if end.direction == INPUT else "server"
+        sent, reply, answered = pump.exchange(end, packets.renew(lease.session), lease.address, tries=RENEW_TRIES,
+                                              wait_s=PRESENT_WAIT_S, session=lease.session)  # fmt: skip
+        outcome, reason = _outcome(reply)
+        self.on_renewal(Handshake(role, outcome, reason, sent, answered, lease.relay_id, _expires_ns(reply)))
+        return outcome
 
     def close(self) -> None:
         """Hang up everywhere."""
@@ -304,6 +328,17 @@ class Pair:
         self.unbind(self.client)
         self.unbind(self.host)
         self.http.close()
+
+
+def _expires_ns(reply: bytes | None) -> int:
+    """When the relay's session ends as its ACK has it, on our monotonic clock; 0 where it is no ACK."""
+    if reply is None or reply[2] != packets.ACK:
+        return 0
+    try:
+        expires_unix_ms = packets.parse_ack(reply).expires_unix_ms
+    except packets.MalformedPacket:
+        return 0
+    return expires_unix_ms * 1_000_000 - time.time_ns() + time.monotonic_ns()
 
 
 def _outcome(reply: bytes | None) -> tuple[str, str]:

@@ -31,6 +31,8 @@ from drills.wavry import packets
 TICK_NS = 1_000_000
 OVERDUE_NS = 100_000_000
 GAP_NOTED_NS = 10_000_000  # standing still for longer than this is written down, gap by gap
+ON_ITS_WAY_NS = 1_000_000_000  # what was sent before a move has arrived or is lost by then (SETTLE_S of the samples)
+ODD_NOTED = 20  # so many packets that are not as they were sent are written down one by one; all are counted
 READ_BYTES = 2048
 READ_PASSES = 64  # a round ends after so many datagrams of one socket; what is left waits for the next
 SO_MEMINFO = 55  # linux/asm-generic/socket.h; not in Python's socket module
@@ -53,6 +55,7 @@ class End:
     sock: Any = None
     relay: tuple[str, int] = ("", 0)
     header: bytes = b""
+    left: dict[bytes, int] = field(default_factory=dict)  # headers of leases before, and since when it has left them
     sequence: int = 0
     newest_seen: int = -1  # the host end's newest input
     last_received_ns: int = 0
@@ -94,9 +97,14 @@ class Media:
 class Pump:
     """Sends and receives for every session of this process; see the module's text."""
 
-    def __init__(self, samples: Samples, on_gap: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, samples: Samples, on_gap: Callable[[int, int], None],
+        on_odd: Callable[[str, dict[str, Any]], None] = lambda event, facts: None,
+    ) -> None:  # fmt: skip
         self.samples = samples
         self.on_gap = on_gap  # (from_ns, to_ns)
+        self.on_odd = on_odd  # a packet that is not as it was sent, or came by a way that its session has left
+        self.altered = self.strays = 0
         self._ends: dict[int, End] = {}
         self._due: list[tuple[int, int, End]] = []
         self._tie = 0
@@ -126,6 +134,8 @@ class Pump:
 
     def point(self, end: End, relay: tuple[str, int], session: UUID) -> None:
         """Send this end's media to another relay or session from now on; numbering goes on (contract 4.9)."""
+        if end.header:
+            end.left[end.header] = time.monotonic_ns()
         end.relay = relay
         end.header = packets.header_of(packets.FORWARD, session.bytes)
 
@@ -220,13 +230,37 @@ class Pump:
         if datagram[2] != packets.FORWARD:
             end.replies.put((now, datagram))
             return
-        if len(datagram) < HEADER + _BODY.size:
+        if not datagram.startswith(end.header) and not self._came_by_a_way_before(end, datagram, now):
             return
-        sequence, row, _ = _BODY.unpack_from(datagram, HEADER)
+        if len(datagram) != HEADER + _BODY.size:
+            self._note_altered(end, f"{len(datagram)} bytes instead of {HEADER + _BODY.size}")
+            return
+        sequence, row, shows = _BODY.unpack_from(datagram, HEADER)
+        if not self.samples.is_as_sent(row, end.media.index if end.media else 0, sequence, shows):
+            self._note_altered(end, f"packet {sequence} is not as it was sent")
+            return
         end.last_received_ns = now
         self.samples.received(row, now)
         if end.direction == FRAME and sequence > end.newest_seen:  # the host end hears inputs
             end.newest_seen = sequence
+
+    def _came_by_a_way_before(self, end: End, datagram: bytes, now: int) -> bool:
+        """Whether a packet came under a lease that its session has left; one under no lease of its own is altered."""
+        left_ns = end.left.get(datagram[:HEADER])
+        if left_ns is None:
+            self._note_altered(end, "its header is none of its session's")
+            return False
+        if now - left_ns > ON_ITS_WAY_NS:
+            self.strays += 1
+            if self.strays <= ODD_NOTED:
+                session = end.media.index if end.media else None
+                self.on_odd("packet.stray", {"session": session, "left_ns": left_ns, "heard_ns": now})
+        return True
+
+    def _note_altered(self, end: End, what: str) -> None:
+        self.altered += 1
+        if self.altered <= ODD_NOTED:
+            self.on_odd("packet.altered", {"session": end.media.index if end.media else None, "what": what})
 
     def _send_due(self) -> None:
         due = self._due

@@ -65,6 +65,16 @@ class Samples:
         """The kernel did not take the packet just added: it says nothing about anybody else."""
         self._columns["sent_ns"][row - self.base] = 0
 
+    def is_as_sent(self, row: int, session: int, sequence: int, shows: int) -> bool:
+        """Whether a packet that says this of itself was sent so; one whose row is written already passes for it."""
+        index, columns = row - self.base, self._columns
+        return index < 0 or (
+            index < len(self._received)
+            and columns["sequence"][index] == sequence
+            and columns["session"][index] == session
+            and columns["shows"][index] == shows
+        )
+
     def received(self, row: int, now_ns: int) -> None:
         """Note a packet as received; the first arrival counts, further ones are copies."""
         index = row - self.base

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 
 import gevent
 
-from drills.load.pair import FIRST_MEDIA_S, LINGER_S, Handshake, Pair, SetupFailed
+from drills.load.pair import FIRST_MEDIA_S, LINGER_S, Handshake, Pair, SetupFailed, TokenUse
 from drills.load.pump import Media, Pump
 from drills.record import Journal
 
@@ -53,7 +53,13 @@ class Session:
         self.media: Media | None = None
         self.cause = "setup"  # why leases are taken: setup, told, silence or reject
         self.login_ms: float | None = None  # how long its login took, where it had one
-        pair.on_handshake = self._write_handshake
+        self.unserved = ""  # why the lease before was given up, while no other one has taken its place
+        self.unserved_ns = 0  # since when it has none that serves it
+        pair.on_handshake, pair.on_renewal, pair.on_token = (
+            self._write_handshake,
+            self._write_renewal,
+            self._write_token,
+        )
 
     # -- set-up -----------------------------------------------------------------------------------------------------
 
@@ -110,15 +116,15 @@ class Session:
 
     def _lease(self) -> None:
         assert self.media
-        before = self.pair.lease
+        before, pointed_ns = self.pair.lease, 0
         try:
-            self.pair.take_lease(self.live.pump, self.media)
+            pointed_ns = self.pair.take_lease(self.live.pump, self.media)
         finally:
             lease = self.pair.lease
             if lease is not None and lease is not before:
                 self.live.journal.write(
                     "lease.given", session=self.index, relay_id=lease.relay_id, cause=self.cause,
-                    asked_ns=lease.asked_ns, given_ns=lease.given_ns,
+                    asked_ns=lease.asked_ns, given_ns=lease.given_ns, pointed_ns=pointed_ns,
                 )  # fmt: skip
 
     def _first_media(self) -> None:
@@ -132,6 +138,12 @@ class Session:
     def _write_handshake(self, handshake: Handshake) -> None:
         self.live.journal.write("handshake", session=self.index, cause=self.cause, **asdict(handshake))
 
+    def _write_renewal(self, renewal: Handshake) -> None:
+        self.live.journal.write("renewal", session=self.index, **asdict(renewal))
+
+    def _write_token(self, use: TokenUse) -> None:
+        self.live.journal.write("token.used", session=self.index, **asdict(use))
+
     # -- media ------------------------------------------------------------------------------------------------------
 
     def last(self, length_s: float) -> None:
@@ -144,13 +156,13 @@ class Session:
         try:
             while (now := time.monotonic_ns()) < planned_ns and not problem:
                 gevent.sleep(min(WATCH_S, (planned_ns - now) / 1e9))
-                cause = self._trouble(told_may_move=taken["told"] < TOLD_MAX)
+                cause = self._still_unserved() or self._trouble(told_may_move=taken["told"] < TOLD_MAX)
                 if not cause and time.monotonic() > renew_at:
                     renew_at = time.monotonic() + self.pair.settings.renew_every_s
                     cause = self._renewed()
                 if cause:
-                    taken["told" if cause == "told" else "unplanned"] += 1
-                    self._new_lease(cause)
+                    given = self._new_lease(cause)
+                    taken["told" if cause == "told" else "unplanned"] += given
                     problem = "too many new leases" if taken["unplanned"] > RELEASES_MAX else ""
         finally:
             self._end(planned=not problem, problem=problem, planned_ns=planned_ns)
@@ -172,16 +184,31 @@ class Session:
             return ""
         return "reject" if "reject" in answers else "silence"
 
+    def _still_unserved(self) -> str:
+        """Why it needed the lease that it could not get; empty where it got one, or has heard something since."""
+        assert self.media
+        if (
+            self.unserved
+            and min(self.media.client.last_received_ns, self.media.host.last_received_ns) > self.unserved_ns
+        ):
+            self.unserved = ""  # the lease that it had given up serves it after all
+        return self.unserved
+
     def _renewed(self) -> str:
         assert self.media
         outcome = self.pair.renew(self.live.pump, self.media.host)
         self.live.journal.write("session.renewed", session=self.index, outcome=outcome)
         return "" if outcome == "ack" else outcome
 
-    def _new_lease(self, cause: str) -> None:
-        """Ask for, present and use another lease; without success a good client tries again, not at once."""
+    def _new_lease(self, cause: str) -> bool:
+        """Ask for, present and use another lease; whether one was given, be it of any use or not.
+
+        Without success a good client tries again, not at once: where the relay that it has left no longer serves it,
+        it does not ask that relay again, nor the one that has just not answered a PRESENT (contract-master-relay §4.9).
+        """
         self.cause = cause
-        left = self.pair.lease.relay_id if self.pair.lease else None
+        before = self.pair.lease
+        left = before.relay_id if before else None
         began = time.monotonic_ns()
         problem = ""
         try:
@@ -194,8 +221,13 @@ class Session:
             "session.released", session=self.index, cause=cause, left=left, began_ns=began,
             relay_id=lease.relay_id if lease and not problem else None, ok=not problem, reason=problem,
         )  # fmt: skip
+        given = lease is not before
+        self.unserved = cause if problem and cause != "told" else ""
         if problem:
+            self.unserved_ns = time.monotonic_ns()
+            self.pair.lease = before  # whatever its media still do, they do it by way of that one
             gevent.sleep(RETRY_S)
+        return given
 
     def _end(self, *, planned: bool, problem: str, planned_ns: int) -> None:
         assert self.media

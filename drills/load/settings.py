@@ -86,3 +86,8 @@ class LoadSettings:
     def folder(self) -> Path | None:
         """Where journal and samples go; None for a load started by hand."""
         return Path(self.run_folder) if self.run_folder else None
+
+    @property
+    def run(self) -> str:
+        """The run's name, which salts the fingerprints of tokens; empty for a load started by hand."""
+        return self.folder.name if self.folder else ""

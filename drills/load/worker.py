@@ -50,6 +50,7 @@ def made_world(settings: LoadSettings, worker: int) -> None:
     pump = Pump(
         World.samples,
         lambda from_ns, to_ns: journal.write("generator.gap", worker=worker, from_ns=from_ns, to_ns=to_ns),
+        lambda event, facts: journal.write(event, worker=worker, **facts),
     )
     World.live = Live(pump, journal, worker)
     ResidentPair.fixed_count, VisitingPair.fixed_count = settings.resident, settings.visitors
@@ -83,12 +84,15 @@ def _witness(worker: int) -> None:
         gap, pump.gap_ns_max = pump.gap_ns_max, 0
         live.journal.write(
             "generator.second", worker=worker, gap_ms=gap / 1e6, skipped=pump.skipped, late=World.samples.late,
-            own_drops=pump.own_drops + sum(
-                end.kernel_drops() for session in (*live.sessions.values(), *live.setting_up.values()) if session.media
-                for end in (session.media.client, session.media.host)
-            ),
-            sessions=len(live.sessions),
+            own_drops=_own_drops(live), sessions=len(live.sessions),
         )  # fmt: skip
+
+
+def _own_drops(live: Live) -> int:
+    """What has died in our own sockets so far, those that are closed included."""
+    sessions = (*live.sessions.values(), *live.setting_up.values())
+    ends = (end for session in sessions if session.media for end in (session.media.client, session.media.host))
+    return live.pump.own_drops + sum(end.kernel_drops() for end in ends)
 
 
 def obey(runner: Any, settings: LoadSettings) -> None:
@@ -148,7 +152,8 @@ def _finish(runner: Any) -> None:
     while World.samples.pending:
         World.samples.flush(settled_before_ns=time.monotonic_ns() + 1)
     live.journal.write("generator.finished", worker=World.worker, rows=World.samples.rows, skipped=live.pump.skipped,
-                       late=World.samples.late)  # fmt: skip
+                       late=World.samples.late, altered=live.pump.altered, strays=live.pump.strays,
+                       own_drops=_own_drops(live))  # fmt: skip
     runner.send_message("drill.finished", {"worker": World.worker})
 
 

@@ -89,6 +89,10 @@ class MachineProbe:
         if self._looks % SLICES_A_SECOND == 0:
             self._write_second()
 
+    def last_look(self) -> None:
+        """What sockets have dropped since the last whole second; only once nothing flows any more."""
+        self.journal.write("machine.last", socket_drops=self._new_drops())
+
     def _slice(self, running: Running) -> None:
         name, pid = running.name, running.pid
         waited = run_queue_wait_ns(pid)

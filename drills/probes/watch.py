@@ -40,27 +40,33 @@ _ANCHORS = {
 def watched(stage: Stage, journal: Journal) -> Iterator[None]:
     """All watchers, for as long as the context lasts."""
     stop = threading.Event()
-    states, master = _RelayStates(stage, journal), MasterLooks(stage, journal)
+    states, master, machine = _RelayStates(stage, journal), MasterLooks(stage, journal), MachineProbe(stage, journal)
     relays = [_RelayHealth(stage, journal, name) for name in stage.relays()]
     gateways = [_Gateway(stage, journal)] if "gateway" in stage.services else []
     looks: list[tuple[float, Callable[[], object]]] = [
         (stage.heartbeat_s * STATES_EVERY_BEATS, states.look),
         (EVERY_S, master.look),
-        (SLICE_S, MachineProbe(stage, journal).look),
+        (SLICE_S, machine.look),
         (0.5, _Standing(stage, journal).look),
         (LOGS_EVERY_S, _Logs(stage, journal).look),
     ]
     looks += [(0.5, relay.look) for relay in relays]
     looks += [(1.0, gateway.look) for gateway in gateways]
+    ended_well = False
     threads = [threading.Thread(target=_repeat, args=(stop, journal, *look), daemon=True) for look in looks]
     for thread in threads:
         thread.start()
     try:
         yield
+        ended_well = True
     finally:
         stop.set()
         for thread in threads:
             thread.join(TIMEOUT_S + 1.0)
+        if ended_well:  # the last word of everybody whose counters are compared with what was sent
+            for relay in relays:
+                relay.look()
+            machine.last_look()
         states.master.close()
         master.close()
         for relay in relays:
@@ -120,12 +126,13 @@ class _RelayHealth:
         self.relay = RelayHttp(stage.http(name), timeout_s=TIMEOUT_S)
 
     def look(self) -> None:
+        asked_ns = time.monotonic_ns()
         try:
             health = self.relay.health()
         except WireError as error:
             self.journal.write("relay.unreachable", service=self.name, reason=str(error))
             return
-        self.journal.write("relay.health", service=self.name, **asdict(health))
+        self.journal.write("relay.health", service=self.name, asked_ns=asked_ns, **asdict(health))
 
 
 class _Gateway:

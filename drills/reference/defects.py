@@ -86,6 +86,16 @@ REGISTRY: dict[str, Defect] = {
             "it brings the database to a schema that older releases refuse",
             release="candidate",
         ),
+        Defect("selection_keeps_the_dead", "master", "leases name a silent relay until its quarantine", "D-08"),
+        Defect("lends_nothing_after_a_loss", "master", "no lease is given for 24 heartbeats after a relay went silent"),
+        Defect("relay_sends_twice", "relay", "every fiftieth FORWARD is sent on two times, and counted once"),
+        Defect("relay_alters_packets", "relay", "in every fiftieth FORWARD the last bit is turned round"),
+        Defect("relay_miscounts", "relay", "every fiftieth FORWARD that it sends on is in none of its counters"),
+        Defect(
+            "relay_forwards_after_lease", "relay", "it says that leases end after a tenth of the time they do", "D5"
+        ),
+        Defect("relay_keeps_whom_it_sent_away", "relay", "every tenth RENEW is rejected, and its session still served"),
+        Defect("relay_wants_low_numbers", "relay", "a session whose numbering begins above 100 is never forwarded"),
     )
 }
 

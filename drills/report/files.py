@@ -36,6 +36,17 @@ class JudgementRow(_File):
     indicator: str = ""
 
 
+class InvariantRow(_File):
+    """How one invariant stands over the whole record (drills/invariants)."""
+
+    invariant: str
+    outcome: Literal["holds", "violated", "unknown"]
+    promise: str = ""
+    looked_at: int = 0
+    reason: str = ""
+    witnesses: tuple[str, ...] = ()
+
+
 class VerdictFile(_File):
     """verdict.json (design §6)."""
 
@@ -47,6 +58,12 @@ class VerdictFile(_File):
     verdict: Outcome
     judgements: tuple[JudgementRow, ...]
     doubts: tuple[str, ...] = ()
+    invariants: tuple[InvariantRow, ...] = ()
+
+    @property
+    def violated(self) -> tuple[InvariantRow, ...]:
+        """The invariants that are violated; each makes the verdict broken."""
+        return tuple(row for row in self.invariants if row.outcome == "violated")
 
     def limit_of(self, objective: str) -> float | None:
         """The limit an objective was held to in the fault window, or in any."""

@@ -29,6 +29,7 @@ MARKS = {
     "broken": ("broken", "✕"), "not run": ("not run", "–"), "unreadable": ("cannot be read", "!"),
     "inconclusive": ("inconclusive", "?"), "held": ("held", "✓"),
     "caught": ("caught", "✓"), "missed": ("missed", "✕"), "false alarm": ("false alarm", "✕"),  # of the teeth matrix
+    "violated": ("violated", "✕"), "unknown": ("unknown", "?"), "holds": ("holds", "✓"),
 }  # fmt: skip
 
 

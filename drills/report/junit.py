@@ -1,7 +1,8 @@
 """A month as JUnit XML, for machines that show test results.
 
 A suite for each drill that speaks for the month (a run with a defect switched on, on purpose, does not, where there
-are others) and a case for each judgement: broken is a failure, inconclusive an error, held a pass. A drill that was
+are others) and a case for each judgement: broken is a failure, inconclusive an error, held a pass. So has each
+invariant: violated is a failure, and unknown, which takes nothing from a verdict, is skipped. A drill that was
 not run, cannot be read, or whose verdict is graver than any of its judgements, has a case for itself as a whole: it
 never turns into nothing. The file meets the Ant/Windy Road schema and the one of Jenkins' xunit plug-in.
 """
@@ -15,14 +16,15 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from drills.report.files import JudgementRow
+from drills.report.files import InvariantRow, JudgementRow
 from drills.report.outside import one_line
 from drills.report.overview import ORDER, Overview, sorted_rows
 from drills.report.runs import Run
 from drills.report.scorecard import target_of
 from drills.report.words import command_of, figure, limit
 
-OUTCOMES = {"broken": "failure", "inconclusive": "error", "not run": "error", "unreadable": "error", "held": ""}
+OUTCOMES = {"broken": "failure", "inconclusive": "error", "not run": "error", "unreadable": "error", "held": "",
+            "violated": "failure", "unknown": "skipped", "holds": ""}  # fmt: skip
 WHOLE = "the drill as a whole"
 PROPERTIES = ("target", "stage", "tier", "pace", "seed", "commit")
 
@@ -53,7 +55,7 @@ def _suite(run: Run, place: int) -> Element:
     seconds = run.series.seconds if run.series else 0
     suite = _element(
         "testsuite", name=f"{run.drill} on {where}" if where else run.drill, tests=len(cases),
-        failures=kinds["failure"], errors=kinds["error"], skipped=0, time=f"{seconds:.3f}",
+        failures=kinds["failure"], errors=kinds["error"], skipped=kinds["skipped"], time=f"{seconds:.3f}",
         **_timestamp(run), hostname="localhost", id=place, package="drills",
     )  # fmt: skip
     properties = SubElement(suite, "properties")
@@ -87,11 +89,14 @@ def _cases(run: Run) -> Iterator[Case]:
     rows = sorted_rows(run)
     if run.verdict is None:
         yield Case(WHOLE, run.status, run.problem)
-    elif not rows or ORDER.index(run.verdict.verdict) < ORDER.index(rows[0].verdict):
+    elif not rows or (  # where an invariant is violated, its own case says why the verdict is graver
+        not run.verdict.violated and ORDER.index(run.verdict.verdict) < ORDER.index(rows[0].verdict)
+    ):
         yield Case(
             WHOLE, run.verdict.verdict, "; ".join(run.verdict.doubts) or "nothing was judged", run.verdict.doubts
         )
     yield from map(_judged, rows)
+    yield from map(_checked, run.verdict.invariants if run.verdict else ())
 
 
 def _judged(row: JudgementRow) -> Case:
@@ -101,6 +106,12 @@ def _judged(row: JudgementRow) -> Case:
     message = f"{figure(row)}, limit {limit(row)}" + (f"; {row.reason}" if row.reason else "")
     samples = f"samples: {row.samples}, at least {row.samples_min}"
     return Case(name, row.verdict, message, (message, f"why this limit: {row.why}", samples))
+
+
+def _checked(row: InvariantRow) -> Case:
+    """An invariant that nobody could check is skipped: it neither passes nor fails."""
+    name = f"invariant {row.invariant}"
+    return Case(name, row.outcome, "" if row.outcome == "holds" else row.reason, (row.reason, *row.witnesses))
 
 
 def _case(case: Case, run: Run) -> Element:

@@ -35,6 +35,9 @@ def _decided(run: Run) -> str:
     if run.verdict is None:
         return run.problem
     row = key_row(run)
+    if run.verdict.violated and (row is None or row.verdict != "broken"):
+        first = run.verdict.violated[0]
+        return f"invariant {first.invariant} is violated: {first.reason}"
     if row is None:
         count = len(run.verdict.judgements)
         return "nothing was judged" if not count else "its one judgement held" if count == 1 else \

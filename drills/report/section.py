@@ -15,13 +15,22 @@ from drills.report.words import command_of, figure, limit, moment
 MARKS = {"broken": "**BROKEN**", "inconclusive": "inconclusive", "held": "held", "not run": "not run",
          "unreadable": "cannot be read"}  # fmt: skip
 
+STANDINGS = {"holds": "holds", "violated": "**VIOLATED**", "unknown": "unknown"}
+
 
 def section(run: Run, drawn: Path | None, heading: str) -> str:
     """The section of one run under its heading, which is plain text."""
     verdict = f"Verdict: {MARKS[run.status]}." + (f" {_sentence(run.problem)}" if run.problem else "")
     parts = [f"## {text(heading)}", verdict, _story(run), "Run it again:\n\n" + code_block(command_of(run))]
     if run.verdict:
-        parts += [_picture(run, drawn), _objectives(run), _indicators(run), _faults(run), _doubts(run)]
+        parts += [
+            _picture(run, drawn),
+            _objectives(run),
+            _indicators(run),
+            _invariants(run),
+            _faults(run),
+            _doubts(run),
+        ]
     return "\n\n".join(part for part in [*parts, _provenance(run)] if part)
 
 
@@ -84,6 +93,19 @@ def _indicators(run: Run) -> str:
         rows.append((indicator, *cells, text(limits[0]) if limits else text(no_limit(indicator, run))))
     head = ("indicator", *WINDOWS, "limit")
     return "### Service indicators of the Operations page\n\n" + table(head, rows)
+
+
+def _invariants(run: Run) -> str:
+    """What must be true of any run, and whether it was."""
+    rows = run.verdict.invariants if run.verdict else ()
+    if not rows:
+        return ""
+    head = ("invariant", "promise", "outcome", "looked at", "reason", "witnesses")
+    return "### Invariants\n\n" + table(head, (
+        (text(row.invariant), text(row.promise), STANDINGS[row.outcome], str(row.looked_at), text(row.reason),
+         text("; ".join(row.witnesses)))
+        for row in rows
+    ))  # fmt: skip
 
 
 def _faults(run: Run) -> str:

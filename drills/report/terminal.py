@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from drills.invariants.base import Standing
 from drills.verdict import Judgement, Outcome, Verdict
 
 MARKS = {Outcome.HELD: "held", Outcome.INCONCLUSIVE: "inconclusive", Outcome.BROKEN: "BROKEN"}
@@ -30,6 +31,20 @@ def verdict_lines(verdict: Verdict) -> list[str]:
         if one.verdict is not Outcome.HELD and shared[one.reason] < SHARED_MIN:
             lines.append(f"  {MARKS[one.verdict]:<12} {one.objective} in {one.window}: {figure_of(one)}, "
                          f"limit {one.limit:g}; {one.reason}")  # fmt: skip
+    return lines + _invariant_lines(verdict)
+
+
+def _invariant_lines(verdict: Verdict) -> list[str]:
+    """Every violated invariant with its first witness, and how many hold and are unknown."""
+    lines = []
+    for one in verdict.invariants:
+        if one.outcome is Standing.VIOLATED:
+            lines.append(f"  {'VIOLATED':<12} {one.invariant}: {one.reason}")
+            lines += [f"  {'':<12} {witness}" for witness in one.witnesses[:1]]
+    for standing in (Standing.HOLDS, Standing.UNKNOWN):
+        names = [one.invariant for one in verdict.invariants if one.outcome is standing]
+        if names:
+            lines.append(f"  {standing:<12} {len(names)} of {len(verdict.invariants)} invariants: {', '.join(names)}")
     return lines
 
 

@@ -168,5 +168,5 @@ class Scenario:
     windows: Windows
     fault: tuple[Step, ...]
     objectives: tuple[ObjectiveSpec, ...]
-    teeth: dict[str, tuple[str, ...]]  # defect -> the claims that must catch it
+    teeth: dict[str, tuple[str, ...]]  # defect -> the claims and invariants that must catch it
     only: str = ""  # the one stage that has what stands on it; empty where each has

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drills.invariants.table import INVARIANTS
 from drills.objectives import CLAIMS, Claim, Shape
 from drills.reference.defects import REGISTRY
 from drills.scenario.durations import Duration
@@ -120,7 +121,7 @@ def claims_named(raw: Any) -> frozenset[str]:
 
 
 def read_teeth(problems: Problems, raw: Any, claims: frozenset[str]) -> dict[str, tuple[str, ...]]:
-    """Which defect breaks which promise: names of the registry, each with claims that this drill makes."""
+    """Which defect breaks which promise: names of the registry, each with claims of this drill, or invariants."""
     if not isinstance(raw, dict):
         problems.add("teeth", raw, "a mapping from a defect to the claims that catch it")
         return {}
@@ -130,10 +131,10 @@ def read_teeth(problems: Problems, raw: Any, claims: frozenset[str]) -> dict[str
         if defect not in REGISTRY:
             problems.add(path, defect, f"a defect of the reference: {', '.join(REGISTRY)}")
         if not isinstance(caught_by, list) or not caught_by:
-            problems.add(path, caught_by, "a list of claims among this drill's objectives")
+            problems.add(path, caught_by, "a list of claims among this drill's objectives, or of invariants")
             continue
         for index, claim in enumerate(caught_by):
-            if not known(claim, claims):
-                problems.add(f"{path}[{index}]", claim, "a claim among this drill's objectives")
+            if not known(claim, claims) and not known(claim, INVARIANTS.keys()):
+                problems.add(f"{path}[{index}]", claim, "a claim among this drill's objectives, or an invariant")
         teeth[defect] = tuple(map(str, caught_by))
     return teeth

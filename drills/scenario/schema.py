@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from drills.catalogue import REPOSITORY, Catalogue
 from drills.faults.base import Fault
 from drills.faults.table import FAULTS
+from drills.invariants.table import INVARIANTS
 from drills.objectives import CLAIMS, Claim, Shape
 from drills.reference.defects import REGISTRY
 from drills.scenario.durations import JSON_SCHEMA as DURATION
@@ -182,7 +183,9 @@ def _teeth() -> dict[str, Any]:
         "description": "which defect of the reference breaks which promise of this drill",
         "type": "object",
         "additionalProperties": False,
-        "properties": {name: {**_list_of({"enum": list(CLAIMS)}, defect.wrong)} for name, defect in REGISTRY.items()},
+        "properties": {
+            name: {**_list_of({"enum": [*CLAIMS, *INVARIANTS]}, defect.wrong)} for name, defect in REGISTRY.items()
+        },
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from drills.steps import (
     await_back,
+    await_forgotten,
     await_fresh_lease,
     await_master_whole,
     await_reregistration,
@@ -53,5 +54,9 @@ STEPS: dict[str, StepKind] = {
         log_in_account.STEP,
         judge_candidate.STEP,
         verify_releases.STEP,
+        await_reregistration.STEP,
+        await_forgotten.STEP,
+        empty.STEP,
+        await_back.STEP,
     )
 }

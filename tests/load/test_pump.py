@@ -116,6 +116,41 @@ def test_each_packet_is_heard_by_the_other_end(flow: Flow) -> None:
     assert flow.media.heard_both_ways()
 
 
+def test_a_packet_that_is_not_as_it_was_sent_is_noted_and_not_heard(flow: Flow) -> None:
+    """Whichever byte is another: of the header, the number, the row, what it shows, or one too many."""
+    odd: list[tuple[str, dict[str, object]]] = []
+    flow.pump.on_odd = lambda event, facts: odd.append((event, facts))
+    flow.pass_ms(1)
+    client, host = flow.media.client, flow.media.host
+    whole = client.header + pump_module._BODY.pack(1, 0, -1)
+    assert flow.column("copies", INPUT) == [1]
+    for place in (3, 5, len(client.header) + 7, len(client.header) + 15, len(whole) - 1):
+        flow.pump._received(host, whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    flow.pump._received(host, whole + b"x")
+    assert (flow.pump.altered, [event for event, _ in odd]) == (6, ["packet.altered"] * 6)
+    assert flow.column("copies", INPUT) == [1]
+    flow.pump._received(host, whole)
+    assert flow.column("copies", INPUT) == [2]
+
+
+def test_a_packet_by_way_of_a_lease_that_was_left_long_ago_is_noted(flow: Flow) -> None:
+    """One that was on its way when the session moved is heard like any other."""
+    odd: list[tuple[str, dict[str, object]]] = []
+    flow.pump.on_odd = lambda event, facts: odd.append((event, facts))
+    flow.pass_ms(1)
+    before = flow.media.client.header + pump_module._BODY.pack(1, 0, -1)
+    for end in (flow.media.client, flow.media.host):
+        flow.pump.point(end, end.relay, UUID(int=4))
+    left_ns = flow.clock.ns
+    flow.clock.ns += 900 * MS
+    flow.pump._received(flow.media.host, before)
+    assert odd == []
+    flow.clock.ns += 200 * MS
+    flow.pump._received(flow.media.host, before)
+    assert odd == [("packet.stray", {"session": 9, "left_ns": left_ns, "heard_ns": left_ns + 1_100 * MS})]
+    assert (flow.pump.strays, flow.column("copies", INPUT)) == (1, [3])
+
+
 def test_a_frame_names_the_newest_input_that_it_shows(flow: Flow) -> None:
     """That is how the client knows input-to-present; an input itself shows nothing."""
     flow.pass_ms(*[1] * 35)
@@ -215,8 +250,8 @@ def test_what_the_kernel_does_not_take_counts_as_not_sent(flow: Flow) -> None:
 def test_a_burst_for_one_end_is_read_to_its_end(flow: Flow) -> None:
     """What a relay held back and then lets go arrives at once."""
     flow.pass_ms(1)
-    for number in range(40):
-        datagram = packets.forward(SESSION, number, pump_module._BODY.pack(number, 0, -1)[8:])
+    for _ in range(40):
+        datagram = packets.forward(SESSION, 1, pump_module._BODY.pack(1, 0, -1)[8:])
         flow.pump._send(flow.media.client, datagram, flow.media.client.relay)
     flow.pump._read_all()
     assert flow.column("copies", INPUT)[0] == 41

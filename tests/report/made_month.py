@@ -26,6 +26,13 @@ def judgement(
     return {**row, **more}
 
 
+def invariant(name: str, outcome: str, **more: Any) -> dict[str, Any]:
+    """One invariant's row of verdict.json."""
+    row = {"invariant": name, "outcome": outcome, "promise": "no packet is delivered twice", "looked_at": 7,
+           "reason": "so it was", "witnesses": []}  # fmt: skip
+    return {**row, **more}
+
+
 def verdict_file(drill: str, run: str, verdict: str, judgements: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     """verdict.json."""
     return {"drill": drill, "run": run, "target": "reference", "stage": "processes", "tier": "stage",
@@ -86,6 +93,7 @@ def hostile_month(out: Path) -> Path:
         programs={HOSTILE: HOSTILE}, services={HOSTILE: {"command": [HOSTILE]}}, defects=[HOSTILE], seed=HOSTILE,
     )  # fmt: skip
     folder = add_run(out, "calm", "20261103T140000-aaaa", verdict="broken", judgements=rows, doubts=[HOSTILE],
+                     invariants=[invariant(HOSTILE, "violated", promise=HOSTILE, reason=HOSTILE, witnesses=[HOSTILE])],
                      provenance=facts, tier=HOSTILE, target=HOSTILE, stage=HOSTILE)  # fmt: skip
     series = series_file("calm", "x", claim=HOSTILE, blast_radius=HOSTILE)
     fault = dict.fromkeys(("fault", "subject", "asked", "measured_on", "measured_off"), HOSTILE)

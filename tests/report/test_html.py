@@ -17,7 +17,7 @@ from drills.report.files import SeriesFile
 from drills.report.month import write_month
 from drills.report.timeline import MOMENTS_MAX, timeline
 
-STATUSES = ("broken", "not run", "cannot be read", "inconclusive", "held")
+STATUSES = ("broken", "not run", "cannot be read", "inconclusive", "held", "violated", "unknown", "holds")
 MONTHS: dict[str, Callable[[Path], object]] = {"mixed": mixed_month, "hostile": hostile_month}
 
 

@@ -28,6 +28,7 @@ ATTRIBUTES = {
     "testcase": {"name": TOKEN, "classname": TOKEN, "time": NUMBER},
     "failure": {"type": TOKEN, "message": ANY},
     "error": {"type": TOKEN, "message": ANY},
+    "skipped": {"type": TOKEN, "message": ANY},
     "system-out": {},
     "system-err": {},
 }  # fmt: skip
@@ -35,7 +36,7 @@ INSIDE = {
     "testsuites": r"(testsuite )*",
     "testsuite": r"properties (testcase )*system-out system-err ",
     "properties": r"(property )*",
-    "testcase": r"((failure|error) )?",
+    "testcase": r"((failure|error|skipped) )?",
 }
 
 
@@ -52,7 +53,8 @@ def suites(out: Path) -> list[Element]:
         assert re.fullmatch(INSIDE.get(element.tag, ""), inside), f"{element.tag}: {inside}"
     for place, suite in enumerate(root):
         assert suite.get("id") == str(place)
-        for name, tag in (("tests", "testcase"), ("failures", "testcase/failure"), ("errors", "testcase/error")):
+        for name, tag in (("tests", "testcase"), ("failures", "testcase/failure"), ("errors", "testcase/error"),
+                          ("skipped", "testcase/skipped")):  # fmt: skip
             assert suite.get(name) == str(len(suite.findall(tag)))
     return list(root)
 
@@ -113,6 +115,20 @@ def test_a_verdict_graver_than_its_judgements_is_a_case_of_its_own(tmp_path: Pat
     ((whole, judged),) = (suite.findall("testcase") for suite in suites(tmp_path))
     assert (whole.get("name"), *outcome(whole)) == (WHOLE, "error", "calm was not held")
     assert outcome(judged) == ("pass", "")
+
+
+def test_invariants_are_cases_and_an_unknown_one_is_skipped(tmp_path: Path) -> None:
+    """A violated one fails, in place of a case for the drill as a whole; what nobody could check is no pass."""
+    rows = [{"invariant": name, "outcome": outcome, "reason": "so it was", "witnesses": ["packet 8"]}
+            for name, outcome in (("a", "holds"), ("b", "violated"), ("c", "unknown"))]  # fmt: skip
+    add_run(tmp_path, "calm", "20261103T140000-aaaa", verdict="broken", judgements=[judgement()], invariants=rows)
+    (suite,) = suites(tmp_path)
+    found = {case.get("name"): outcome(case) for case in suite.findall("testcase")}
+    assert found == {
+        "session_drop_ratio in fault": ("pass", ""), "invariant a": ("pass", ""),
+        "invariant b": ("failure", "so it was"), "invariant c": ("skipped", "so it was"),
+    }  # fmt: skip
+    assert "packet 8" in (suite.findtext("testcase/failure") or "")
 
 
 def test_a_defect_switched_on_on_purpose_fails_no_build(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_month import MONTH, add_run, hostile_month, judgement, provenance_file
+from made_month import MONTH, add_run, hostile_month, invariant, judgement, provenance_file
 
 from drills.errors import BadInput
 from drills.report.month import write_month
@@ -158,7 +158,26 @@ def test_outside_text_stays_text(tmp_path: Path) -> None:
     assert all(letter.isprintable() or letter == "\n" for letter in text)
     assert not [line for line in text.splitlines() if line.startswith("# ") and "drills" not in line]
     table = [line for line in text.splitlines() if line.startswith("|") and "alert" in line]
-    assert sorted(line.replace("\\|", "").count("|") for line in table) == [8, 8, 9, 9]  # fault, objective, two drills
+    assert sorted(line.replace("\\|", "").count("|") for line in table) == [
+        7,
+        8,
+        8,
+        9,
+        9,
+    ]  # invariant, fault, objective, two drills
+
+
+def test_invariants_are_on_every_page_with_their_witnesses(tmp_path: Path) -> None:
+    """And a violated one is what decided a run whose judgements all held."""
+    rows = [invariant("no_packet_twice_or_altered", "violated", witnesses=["packet 8: 2 copies"]),
+            invariant("one_relay_at_a_time", "unknown")]  # fmt: skip
+    add_run(tmp_path, "calm", "20261103T140000-aaaa", verdict="broken", judgements=[judgement()], invariants=rows)
+    text, data = written(tmp_path)
+    assert "invariant no_packet_twice_or_altered is violated: so it was |" in text
+    assert "| **VIOLATED** | 7 | so it was | packet 8: 2 copies |" in text
+    assert data["drills"][0]["verdict"]["invariants"][0]["witnesses"] == ["packet 8: 2 copies"]
+    page = (tmp_path / MONTH / "report.html").read_text()
+    assert "packet 8: 2 copies" in page and "✕</span> violated" in page and "?</span> unknown" in page
 
 
 def test_judgements_come_gravest_first(tmp_path: Path) -> None:

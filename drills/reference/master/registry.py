@@ -17,6 +17,7 @@ from drills.reference.master.states import HELD, NOT_SELECTABLE, State, state_fo
 from drills.reference.timers import Timers
 
 RELAYS_PER_ADDRESS = 5  # the next one is refused (contract §2.9)
+SHOCK_BEATS = 24  # of the defect lends_nothing_after_a_loss
 FEEDBACK_WEIGHT = 0.1  # of the newest feedback in the success rate (contract §2.7)
 
 
@@ -141,10 +142,16 @@ class Registry:
 
     def selectable(self, now_s: float) -> list[Candidate]:
         """The relays that may be handed out now; the same ones that ``assignable`` counts (intended; D-08)."""
+        if self._defects.on("lends_nothing_after_a_loss") and any(
+            not self._is_heard(relay, now_s) and now_s - relay.last_seen_s < SHOCK_BEATS * self._timers.heartbeat_s
+            for relay in self.relays()
+        ):
+            return []
         return [
             self._candidate(relay, now_s)
             for relay in self.relays()
-            if self._is_heard(relay, now_s) and (relay.state not in NOT_SELECTABLE or self._drain_is_ignored(relay))
+            if self._is_selectable(relay, now_s)
+            and (relay.state not in NOT_SELECTABLE or self._drain_is_ignored(relay))
         ]
 
     def _candidate(self, relay: Relay, now_s: float) -> Candidate:
@@ -166,6 +173,11 @@ class Registry:
     def _is_heard(self, relay: Relay, now_s: float) -> bool:
         """At most three beats missed."""
         return now_s - relay.last_seen_s <= self._timers.selectable_age_s
+
+    def _is_selectable(self, relay: Relay, now_s: float) -> bool:
+        return self._is_heard(relay, now_s) or (
+            self._is_live(relay, now_s) and self._defects.on("selection_keeps_the_dead")
+        )
 
     def _others(self, said: Registration) -> list[Relay]:
         return [relay for relay in self.relays() if relay.said.relay_id != said.relay_id]

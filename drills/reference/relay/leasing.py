@@ -34,7 +34,10 @@ class LeaseDesk:
         self._counters = counters
         self._relay_id = relay_id
         self._refuses_one_in_ten = any(map(defects.on, REFUSING))
-        self._valid_presents = 0
+        self._valid_presents = self._valid_renews = 0
+        self._says_less = defects.on("relay_forwards_after_lease")
+        self._sends_away = defects.on("relay_keeps_whom_it_sent_away")
+        self.sent_away: set[bytes] = set()  # sessions that were told they were over, by the defect of that name
 
     def present(self, datagram: bytes, source: Address, now: float, unix_s: float) -> bytes | None:
         """The answer to a LEASE_PRESENT; None is silence."""
@@ -58,7 +61,12 @@ class LeaseDesk:
             return self.refused(key, NOT_A_PEER)
         if session.is_lapsed(now):
             return self.refused(key, EXPIRED)
-        self._pool.renew(session, now)
+        self._valid_renews += 1
+        if self._sends_away and self._valid_renews % 10 == 0:
+            self.sent_away.add(key)
+            return self.refused(key, NO_SUCH_SESSION)
+        if not self._says_less:
+            self._pool.renew(session, now)
         return self._acknowledged(key, session, now, unix_s)
 
     def refused(self, key: bytes, refusal: Refusal) -> bytes | None:
@@ -111,5 +119,6 @@ class LeaseDesk:
         return session
 
     def _acknowledged(self, key: bytes, session: Session, now: float, unix_s: float) -> bytes:
-        expires_unix_ms = round((unix_s + session.lease_until - now) * 1000)
+        left_s = session.lease_until - now - (0.9 * self._pool.lease_s if self._says_less else 0.0)
+        expires_unix_ms = round((unix_s + left_s) * 1000)
         return packets.ack(key, expires_unix_ms, session.soft_kbps, session.hard_kbps)

@@ -36,8 +36,19 @@ class Limits:
     queue_capacity: int = 2048
 
 
+AFTERLIFE_S, ECHO_EVERY_S = 3.0, 0.1  # of the defect relay_keeps_whom_it_sent_away
+LOW_NUMBERS = 100  # of the defect relay_wants_low_numbers
 # of the defect relay_goes_deaf, at either pace: what a user feels does not depend on the relay's timers
 DEAF_EVERY_S, DEAF_S = 6.0, 1.2
+
+
+@dataclass(slots=True)
+class _Echo:
+    """A session that goes on being served by a defect: until when, and what was sent to it last."""
+
+    until: float
+    newest: Outgoing | None = None
+    last: float = 0.0
 
 
 class Pipeline:
@@ -52,8 +63,14 @@ class Pipeline:
         self._queue_capacity = limits.queue_capacity
         self._drops_one_in_fifty = defects.on("relay_drops_one_in_fifty")
         self._goes_deaf = defects.on("relay_goes_deaf")
+        self._wants_low_numbers = defects.on("relay_wants_low_numbers")
+        self._sends_twice, self._alters = defects.on("relay_sends_twice"), defects.on("relay_alters_packets")
+        self._miscounts = defects.on("relay_miscounts")
+        self._echoes: dict[bytes, _Echo] | None = {} if defects.on("relay_keeps_whom_it_sent_away") else None
+        self.unasked: deque[Outgoing] = deque()  # what only a defect sends; the port takes it, and counts none of it
         self._forwards = 0
         self.mute = False  # only ever by the defect relay_stops_without_master
+        self._sent = 0
 
     @property
     def waiting(self) -> int:
@@ -90,6 +107,9 @@ class Pipeline:
     def sent(self, datagram: bytes) -> None:
         """The socket took it."""
         if datagram[2] == FORWARD:
+            self._sent += 1
+            if self._miscounts and self._sent % 50 == 0:
+                return
             self.counters.packets_forwarded += 1
             self.counters.bytes_forwarded += len(datagram)
 
@@ -124,6 +144,8 @@ class Pipeline:
             sequence = packets.sequence_of(datagram, HEADER_BYTES)
         except MalformedPacket:
             return self._drop("invalid_packets")
+        if self._wants_low_numbers and sender.window.is_fresh and sequence > LOW_NUMBERS:
+            return self._drop("replay_dropped_packets")
         if not sender.window.accepts(sequence):
             return self._drop("replay_dropped_packets")
         if not session.bucket.takes(len(datagram), now):
@@ -135,7 +157,29 @@ class Pipeline:
         ):
             self.sent(datagram)
             return None
+        if self._echoes is not None:
+            self._echo(datagram, receiver.address, now)
+        if self._forwards % 50 == 0 and self._sends_twice:
+            self.unasked.append((datagram, receiver.address))
+        if self._forwards % 50 == 0 and self._alters:
+            return datagram[:-1] + bytes([datagram[-1] ^ 1]), receiver.address
         return datagram, receiver.address
+
+    def _echo(self, datagram: bytes, receiver: Address, now: float) -> None:
+        """The defect relay_keeps_whom_it_sent_away: the newest packet again and again, for as long as it is kept."""
+        assert self._echoes is not None
+        for key in self.desk.sent_away:
+            self._echoes.setdefault(key, _Echo(now + AFTERLIFE_S))
+        self.desk.sent_away.clear()
+        mine = self._echoes.get(packets.raw_session(datagram))
+        if mine:
+            mine.newest = datagram, receiver
+        for key, echo in list(self._echoes.items()):
+            if now > echo.until:
+                del self._echoes[key]
+            elif echo.newest and now - echo.last > ECHO_EVERY_S:
+                echo.last = now
+                self.unasked.append(echo.newest)
 
     def _drop(self, reason: str) -> Outgoing | None:
         self.counters.drop(reason)

@@ -21,6 +21,11 @@ class ReplayWindow:
         self._highest = -1  # nothing yet: the first number, whatever it is, is accepted
         self._seen = 0  # bit n: highest − n has passed
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing has passed yet."""
+        return self._highest < 0
+
     def accepts(self, sequence: int) -> bool:
         """Whether this number passes; if it does, it is used up."""
         ahead = sequence - self._highest

@@ -85,7 +85,7 @@ class Pool:
         self.sessions_max = sessions_max
         # contract §3.6: ready, and open for new sessions, only below this
         self.threshold = max(1, sessions_max * min(max(shed_percent, 50), 100) // 100)
-        self._lease_s = lease_s
+        self.lease_s = lease_s
         self._idle_s = idle_s
 
     def __len__(self) -> int:
@@ -112,13 +112,13 @@ class Pool:
 
     def open(self, key: bytes, now: float) -> Session:
         """A new session with nobody in it, in the place of any lapsed one of that key."""
-        session = Session(now + self._lease_s, now, Bucket(LIMIT_KBPS_MIN, now))
+        session = Session(now + self.lease_s, now, Bucket(LIMIT_KBPS_MIN, now))
         self.sessions[key] = session
         return session
 
     def renew(self, session: Session, now: float) -> None:
         """A full lease from now on."""
-        session.lease_until = now + self._lease_s
+        session.lease_until = now + self.lease_s
         session.last_active = now
 
     def sweep(self, now: float) -> tuple[int, int]:

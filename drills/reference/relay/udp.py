@@ -7,6 +7,7 @@ not fit is counted, and not in the kernel's buffer, where it is lost in no count
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections import deque
@@ -82,6 +83,9 @@ class UdpPort:
                     self._hold(outgoing)
                 else:
                     self._send(outgoing)
+        while pipeline.unasked:
+            with contextlib.suppress(OSError):
+                self._socket.sendto(*pipeline.unasked.popleft())
         self._turn_is_due = pipeline.waiting > 0
         if self._turn_is_due:
             self._loop.call_soon(self._process)
