@@ -22,6 +22,7 @@ from drills.signals import Signals
 
 if TYPE_CHECKING:
     from drills.load.control import Load
+    from drills.probes.accounts import ProbeAccount
     from drills.stage.base import Stage
 
 SLICE_S = 0.1  # how long we sleep at most before we look whether the load still lives
@@ -44,6 +45,7 @@ class Scene:
     signals: Signals
     follower: Follower
     drained: dict[str, str] = field(default_factory=dict)  # service -> the relay id that was drained
+    accounts: list[ProbeAccount] = field(default_factory=list)  # those that a step has made itself known with
     _undo_count: int = 0
 
     def now_ns(self) -> int:

@@ -10,6 +10,7 @@ import pytest
 from drills.objectives import ALWAYS, CLAIMS, DoubtKind, Shape
 from drills.scenario.durations import Duration
 from drills.verdict import Outcome, judge
+from tests.gateway_record import half_open, restarted
 from tests.record_builder import A, RecordBuilder, promise, scenario_of, sound, tiers_of
 
 Make = Callable[[], RecordBuilder]
@@ -18,6 +19,11 @@ Make = Callable[[], RecordBuilder]
 def drain(**story: object) -> Make:
     """A sound record with the story of relay_drain, told in this way."""
     return lambda: sound(10).drained(**story)  # type: ignore[arg-type]
+
+
+def restart(**story: object) -> Make:
+    """A sound record with the story of gateway_restart, told in this way."""
+    return lambda: restarted(sound(10), **story)  # type: ignore[arg-type]
 
 
 def setups(failed: int, count: int = 200) -> Make:
@@ -90,6 +96,21 @@ CASES = {
         drain(looks=lambda at_s: at_s < 17.8),
     ),
     "relay_back_s": Case(Duration(4.0), 1, drain(), drain(back_s=25.0), drain(back_s=None)),
+    "gateway_back_s": Case(Duration(12.0), 1, restart(), restart(back_s=27.5), restart(back_s=None)),
+    "old_token_binds": Case(0.0, 4, restart(), restart(after={"bind": "refused"}), restart(looked=False)),
+    "revoked_token_refused": Case(0.0, 1, restart(), restart(after={"revoked": "bound"}), restart(looked=False)),
+    "lockout_kept": Case(
+        0.0, 2, restart(), restart(after={"lock": "in"}), restart(before={"locked": "refused"}),
+    ),
+    "known_account_logs_in": Case(0.0, 4, restart(), restart(after={"login": "refused"}), restart(looked=False)),
+    "signals_flow_both_ways": Case(
+        0.0, 8, restart(), restart(after={"lost": ("answer",)}), restart(after={"bind": "refused"}),
+    ),
+    "rebind_storm_s": Case(Duration(5.0), 48, restart(), restart(last_s=22.0), restart(ends=40)),
+    "relogins": Case(0.0, 48, restart(), restart(refused=1), restart(ends=40)),
+    "newer_socket_reachable": Case(
+        0.0, 5, lambda: half_open(sound(0)), lambda: half_open(sound(0), lost=5), lambda: half_open(sound(0), rounds=4),
+    ),
 }  # fmt: skip
 
 

@@ -96,8 +96,7 @@ class Session:
         if log_in:
             pair.log_in(pair.client)
         for end in (pair.client, pair.host):
-            if end.socket is None:
-                pair.bind(end)
+            pair.bind(end)
         pair.signal()
         pair.join_master()
         self.media = pair.open_media(self.live.pump, self.index)

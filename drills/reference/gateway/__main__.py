@@ -16,7 +16,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from drills.reference.defects import Defects
-from drills.reference.gateway import binding
+from drills.reference.gateway import binding, restarts
 from drills.reference.gateway.binding import RefusedBind
 from drills.reference.gateway.database import Database, StoreError
 from drills.reference.gateway.gateway import Gateway, SocketTimes
@@ -60,6 +60,7 @@ async def _serve(gateway: Gateway) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop, stop, number)
     try:
+        await restarts.began(gateway)
         listener = binding.listening(*binding.address(gateway.settings))
         async with upkept(gateway):
             await _served(gateway, listener, stop)

@@ -74,16 +74,20 @@ class Gateway:
     socket_times: SocketTimes = field(default_factory=SocketTimes)
     signaling_url: str = ""
     offers_seen: int = 0  # only for the defect gateway_loses_one_offer_in_ten
+    restarted: bool = False  # for the defects that show after a restart
+    unrevoked: set[str] = field(default_factory=set)  # only for the defect gateway_revives_revoked
 
     def __post_init__(self) -> None:
         settings = self.settings
         self.limiters = Limiters(settings.rates)
         self.counters = AuthCounters()
-        self.switchboard = Switchboard(settings.sockets_max, settings.sockets_per_ip_max)
+        newer_forgotten = self.defects.on("gateway_forgets_newer_socket")
+        self.switchboard = Switchboard(settings.sockets_max, settings.sockets_per_ip_max, newer_forgotten)
         ttl_s = self.timers.scaled(settings.relay_session_ttl_s)
         self.relay_sessions = RelaySessions(ttl_s, settings.relay_sessions_max)
         self.vault = Vault(settings.totp_key_b64, settings.plain_totp_allowed)
-        self.health = DatabaseHealth(self.clock.monotonic())
+        self.started_s = self.clock.monotonic()
+        self.health = DatabaseHealth(self.started_s)
 
 
 GATEWAY = web.AppKey("gateway", Gateway)
