@@ -96,7 +96,7 @@ def revoked_tokens_accepted(record: Record, span: Span, claim: Claim) -> Evidenc
 
 
 def locked_ones_admitted(record: Record, span: Span, claim: Claim) -> Evidence:
-    """Logins with the right password that were locked before the restart, by account or by address, and not after it."""
+    """Logins with the right password that were locked before the restart, by account or by address, and are let in."""
     if (restart := _restart(record)) is None:
         return _no_restart(record)
     looks = []

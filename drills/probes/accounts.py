@@ -52,9 +52,7 @@ class Way:
 
     def bound(self, token: str) -> GatewaySocket:
         """A socket bound with this token."""
-        return GatewaySocket.bound(
-            f"ws://{self.gateway}/ws", token, timeout_s=ANSWER_S, source_address=self.source
-        )
+        return GatewaySocket.bound(f"ws://{self.gateway}/ws", token, timeout_s=ANSWER_S, source_address=self.source)
 
 
 class AccountProbe:
@@ -178,9 +176,10 @@ def _crossed(
             message = receiver.socket.receive(left)
         except WireError as error:
             reason = f"the receiver's socket: {error}"
-            break
+            break  # nothing will come of it any more
         if isinstance(message, kind) and marker in message.sdp:
             outcome, reason = ("received", "") if message.username == sender.name else ("misnamed", message.username)
+    took_ms = (time.monotonic_ns() - sent_ns) / 1e6
     journal.write("probe.signal", kind=kind.__name__.lower(), why=why, sender=sender.name, receiver=receiver.name,
-                  outcome=outcome, reason=reason, sent_ns=sent_ns, took_ms=(time.monotonic_ns() - sent_ns) / 1e6)  # fmt: skip
+                  outcome=outcome, reason=reason, sent_ns=sent_ns, took_ms=took_ms)  # fmt: skip
     return outcome == "received"

@@ -43,7 +43,9 @@ REGISTRY: dict[str, Defect] = {
         Defect("gateway_loses_newest_accounts", "gateway", "the accounts made last are not on disk after a restart"),
         Defect("gateway_loses_answers_after_restart", "gateway", "after a restart no Answer is passed on"),
         Defect("gateway_rebinds_slowly", "gateway", "for 8 s after a restart older tokens cannot be looked up"),
-        Defect("gateway_forgets_newer_socket", "gateway", "an older socket that ends takes the newer one's place", "D2"),
+        Defect(
+            "gateway_forgets_newer_socket", "gateway", "an older socket that ends takes the newer one's place", "D2"
+        ),
         Defect("relay_refuses_one_present_in_ten", "relay", "every tenth valid LEASE_PRESENT gets REJECT 2"),
         Defect("relay_returns_late", "relay", "it registers 16 heartbeats after its start"),
     )

@@ -46,6 +46,6 @@ def _perform(scene: Scene, arguments: AwaitGatewayArguments) -> None:
 
 
 STEP = StepKind(
-    "await_gateway", AwaitGatewayArguments, _perform, "wait until the gateway's health is good again, to the millisecond",
+    "await_gateway", AwaitGatewayArguments, _perform, "wait until the gateway's health is good again",
     frozenset({"gateway"}),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""check_accounts: look again at the accounts of ``know_accounts``: tokens, signals, the revoked token, the lock, logins.
+"""check_accounts: look again at the accounts of ``know_accounts``: tokens, signals, revocation, lock, logins.
 
 In this order: the old tokens bind, then offers and answers go both ways between those bound; only then is anything
 logged in, so that nothing of it rests on a new session.
@@ -20,20 +20,22 @@ if TYPE_CHECKING:
 def _perform(scene: Scene, arguments: Arguments) -> None:
     from drills.probes.accounts import KNOWN, LOCKED, REVOKED, AccountProbe
 
-    by_kind = {kind: [account for account in scene.accounts if account.kind == kind] for kind in (KNOWN, REVOKED, LOCKED)}
     if not scene.accounts:
         scene.journal.write("step.unmet", step="check_accounts", reason="no account was made before the fault")
         return
     probe = AccountProbe(scene.stage, scene.journal, "after")
+    known, revoked, locked = (
+        [account for account in scene.accounts if account.kind == kind] for kind in (KNOWN, REVOKED, LOCKED)
+    )
     with contextlib.ExitStack() as stack:
-        _signal(scene, _bound(probe, by_kind[KNOWN], stack))
-        for account in by_kind[REVOKED]:
+        _signal(scene, _bound(probe, known, stack))
+        for account in revoked:
             if socket := probe.bind(account):
                 stack.callback(socket.close)
-        for account in by_kind[LOCKED]:
+        for account in locked:
             probe.log_in(account, look_name="locked_account")
-        probe.log_in(by_kind[KNOWN][0], look_name="locked_address", locked_way=True)
-        for account in by_kind[KNOWN]:
+        probe.log_in(known[0], look_name="locked_address", locked_way=True)
+        for account in known:
             probe.log_in(account)
 
 

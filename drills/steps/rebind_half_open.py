@@ -44,13 +44,16 @@ def _round(scene: Scene, probe: AccountProbe) -> None:
     from drills.probes.accounts import KNOWN, BoundAccount
 
     called, caller = probe.made(KNOWN), probe.made(KNOWN)
-    with probe.free.bound(called.token) as older, probe.free.bound(called.token) as newer:
-        with probe.free.bound(caller.token) as calling:
-            ends = BoundAccount(caller.name, calling), BoundAccount(called.name, newer)
-            before = _reached(scene, *ends)
-            older.close()
-            scene.pause(NOTICED_S)
-            after = before and _reached(scene, *ends)
+    with (
+        probe.free.bound(called.token) as older,
+        probe.free.bound(called.token) as newer,
+        probe.free.bound(caller.token) as calling,
+    ):
+        ends = BoundAccount(caller.name, calling), BoundAccount(called.name, newer)
+        before = _reached(scene, *ends)
+        older.close()
+        scene.pause(NOTICED_S)
+        after = before and _reached(scene, *ends)
     scene.journal.write("halfopen.round", account=called.name, before=before, after=after)
 
 

@@ -1,4 +1,4 @@
-"""What a restart of the gateway left of its users, as the measures read it: each to the letter, nothing from silence."""
+"""What a restart of the gateway left of its users, as the measures read it: each to the letter."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def test_a_gateway_that_does_not_come_back_is_past_any_limit() -> None:
 
 def test_nobody_waiting_is_no_evidence_about_its_return() -> None:
     """The run may have been stopped."""
-    assert measured(gateway.seconds_until_healthy, story(back_s=None)).missing == "nobody waited for the gateway's health"
+    assert (
+        measured(gateway.seconds_until_healthy, story(back_s=None)).missing == "nobody waited for the gateway's health"
+    )
 
 
 @pytest.mark.parametrize(

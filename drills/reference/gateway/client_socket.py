@@ -212,7 +212,7 @@ class Socket:
             await self._say(dialect.error(f"Target user '{said.target}' is not connected"))
 
     def _loses(self, tag: str) -> bool:
-        """Whether a defect eats this message: every tenth Offer that has somewhere to go, or Answers after a restart."""
+        """Whether a defect eats this message: every tenth Offer with somewhere to go, or Answers after a restart."""
         if tag == "Answer" and self._gateway.restarted:
             return self._gateway.defects.on("gateway_loses_answers_after_restart")
         if tag != "Offer" or not self._gateway.defects.on("gateway_loses_one_offer_in_ten"):
