@@ -14,7 +14,8 @@ from drills.measures.evidence import Evidence
 from drills.objectives import Claim
 from drills.record import Event, Record, Span
 
-RESTARTS = ("restart", "crash", "kill", "stop")
+LASTING = ("kill", "stop")
+RESTARTS = ("restart", "crash", *LASTING)
 GATEWAY = "gateway"
 
 
@@ -33,25 +34,30 @@ def _not_landed(restart: Event) -> str:
     return "" if restart["landed"] else f"the gateway was not seen to stop: {restart['measured_on']}"
 
 
+def _wanted_ns(restart: Event) -> int:
+    """From when on it should be on its way back: what is taken down for a while is wanted once it is mended."""
+    return int(restart["mending_ns"] if restart["fault"] in LASTING else restart["asked_ns"])
+
+
 def _back_ns(record: Record, restart: Event) -> int:
     """When its health was good again; 0 where it never was, or nobody looked."""
     return next((int(event["back_ns"]) for event in record.named("gateway.back")
-                 if event["service"] == restart["subject"] and event["back_ns"] >= restart["asked_ns"]), 0)  # fmt: skip
+                 if event["service"] == restart["subject"] and event["back_ns"] >= _wanted_ns(restart)), 0)  # fmt: skip
 
 
 def seconds_until_healthy(record: Record, span: Span, claim: Claim) -> Evidence:
-    """From when the restart was asked for to the first good answer of /health."""
+    """From when the restart was asked for (the start, where it was down for a while) until /health was good again."""
     restart = _restart(record)
     if restart is None:
         return _no_restart(record)
     if unknown := _not_landed(restart):
         return Evidence(0, None, missing=unknown)
     if back_ns := _back_ns(record, restart):
-        return Evidence(1, (back_ns - restart["asked_ns"]) / 1e9, says="until /health said 200")
+        return Evidence(1, (back_ns - _wanted_ns(restart)) / 1e9, says="until /health said 200")
     unmet = next((event for event in record.named("step.unmet") if event["step"] == "await_gateway"), None)
     if unmet is None:
         return Evidence(0, None, missing="nobody waited for the gateway's health")
-    return Evidence(1, (unmet.ns - restart["asked_ns"]) / 1e9, says=str(unmet["reason"]), past=True)
+    return Evidence(1, (unmet.ns - _wanted_ns(restart)) / 1e9, says=str(unmet["reason"]), past=True)
 
 
 # -- the accounts of know_accounts and check_accounts -----------------------------------------------------------------
@@ -141,28 +147,31 @@ class _Return:
 
 
 def _returns(record: Record, restart: Event) -> list[_Return]:
-    """Every end that was bound when the restart began, lost its socket by it and did not hang up meanwhile."""
-    found: list[_Return] = []
+    """Every end that was bound when the restart began, lost its socket by it and did not hang up meanwhile.
+
+    One that was bound again before the gateway was back, by the process that was going, was lost once more.
+    """
+    back_ns = _back_ns(record, restart)
     bound: set[str] = set()
-    lost: set[str] = set()
     refused: set[str] = set()
+    again: dict[str, int] = {}  # end -> when it was bound again, 0 for not yet
     for event in record.named("signal.bound", "signal.rebound", "signal.lost", "signal.released", "signal.refused"):
         end, early = str(event["end"]), event.ns < restart["asked_ns"]
         match event.name:
             case "signal.bound" | "signal.rebound" if early:
                 bound.add(end)
-            case "signal.lost" if not early and end in bound:
+            case "signal.lost" | "signal.released" if early:
                 bound.discard(end)
-                lost.add(end)
-            case "signal.lost" | "signal.released":
+            case "signal.lost" if end in bound and (end not in again or event.ns < back_ns):
+                again[end] = 0
+            case "signal.released" if not again.get(end):
                 bound.discard(end)
-                lost.discard(end)
-            case "signal.refused" if end in lost:
+                again.pop(end, None)
+            case "signal.refused" if again.get(end) == 0:
                 refused.add(end)
-            case "signal.rebound" if end in lost:
-                lost.discard(end)
-                found.append(_Return(end, int(event["bound_ns"]), end in refused))
-    return found + [_Return(end, 0, end in refused) for end in sorted(lost)]
+            case "signal.rebound" if again.get(end) == 0:
+                again[end] = int(event["bound_ns"])
+    return [_Return(end, bound_ns, end in refused) for end, bound_ns in again.items()]
 
 
 def seconds_until_all_bound(record: Record, span: Span, claim: Claim) -> Evidence:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from drills.probes.accounts import AccountProbe, BoundAccount
     from drills.scene import Scene
 
-NOTICED_S = 0.3  # for the gateway to see that the older socket has ended, which is a closed connection
+# For the gateway to see that the older socket has ended, which is a closed connection: one look soon, and one later,
+# for a gateway that was kept from the CPU when it should have seen it.
+NOTICED_S = (0.3, 1.0)
 CALLS = 3  # one call that is lost decides nothing
 
 
@@ -52,9 +54,13 @@ def _round(scene: Scene, probe: AccountProbe) -> None:
         ends = BoundAccount(caller.name, calling), BoundAccount(called.name, newer)
         before = _reached(scene, *ends)
         older.close()
-        scene.pause(NOTICED_S)
-        after = before and _reached(scene, *ends)
+        after = before and all(_reached_later(scene, wait_s, ends) for wait_s in NOTICED_S)
     scene.journal.write("halfopen.round", account=called.name, before=before, after=after)
+
+
+def _reached_later(scene: Scene, wait_s: float, ends: tuple[BoundAccount, BoundAccount]) -> bool:
+    scene.pause(wait_s)
+    return _reached(scene, *ends)
 
 
 def _reached(scene: Scene, caller: BoundAccount, called: BoundAccount) -> bool:

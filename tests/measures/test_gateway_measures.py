@@ -153,6 +153,26 @@ def test_an_end_lost_before_the_restart_is_not_the_restarts() -> None:
     assert measured(gateway.seconds_until_all_bound, builder).figure == pytest.approx(2.0)
 
 
+def test_an_end_that_the_old_process_bound_once_more_is_lost_once_more() -> None:
+    """A gateway that is going may still take a Bind; that is no return."""
+    builder = sound(0)
+    for name, at_s, fields in (
+        ("signal.bound", 5.0, {"bound_ns": ns(5.0)}), ("signal.lost", 15.05, {}),
+        ("signal.rebound", 15.1, {"bound_ns": ns(15.1)}), ("signal.lost", 15.15, {}),
+        ("signal.rebound", 19.0, {"bound_ns": ns(19.0)}), ("signal.lost", 25.0, {}),
+    ):  # fmt: skip
+        builder.event(at_s, name, end="one", **fields)
+    evidence = measured(gateway.seconds_until_all_bound, restarted(builder, ends=0))
+    assert (evidence.figure, evidence.samples, evidence.past) == (pytest.approx(3.0), 1, False)
+
+
+def test_a_gateway_that_was_down_for_a_while_is_wanted_from_its_start_on() -> None:
+    """How long the drill kept it down is not its own doing."""
+    builder = sound(0).fault("kill", "gateway", 12.0, 20.0, mending_ns=ns(19.0))
+    builder.event(20.0, "gateway.back", service="gateway", back_ns=ns(20.0))
+    assert measured(gateway.seconds_until_healthy, builder).figure == pytest.approx(1.0)
+
+
 def test_a_storm_has_no_beginning_without_a_healthy_gateway() -> None:
     """Nobody knows how long it lasted."""
     assert measured(gateway.seconds_until_all_bound, story(back_s=None)).missing
