@@ -253,6 +253,46 @@ _TABLE = (
         "whoever is on another relay notices nothing", quantile=0.99, windows=("fault",), about_time_ms=1.0,
         doubts=MEDIA,
     ),
+    Claim(
+        "gateway_back_s", Shape.TIME_MAX, "s", "gateway:seconds_until_healthy",
+        "a restarted gateway is healthy again soon", windows=("fault",), about_time_ms=1000.0,
+        doubts=frozenset({DoubtKind.STARVED, DoubtKind.CLOCK}),
+    ),
+    Claim(
+        "old_token_binds", Shape.COUNT_MAX, "refusals", "gateway:old_tokens_refused",
+        "a session token outlives a restart of the gateway", windows=("fault",),
+    ),
+    Claim(
+        "revoked_token_refused", Shape.COUNT_MAX, "acceptances", "gateway:revoked_tokens_accepted",
+        "a token that was logged out stays dead over a restart", windows=("fault",),
+    ),
+    Claim(
+        "lockout_kept", Shape.COUNT_MAX, "admissions", "gateway:locked_ones_admitted",
+        "who is locked out is locked out after a restart too", windows=("fault",),
+    ),
+    Claim(
+        "known_account_logs_in", Shape.COUNT_MAX, "refusals", "gateway:known_accounts_refused",
+        "an account that was made before a restart is there after it", windows=("fault",),
+    ),
+    Claim(
+        "signals_flow_both_ways", Shape.COUNT_MAX, "messages", "gateway:signals_lost",
+        "offers and answers go both ways between those who bound again", windows=("fault",),
+        doubts=frozenset({DoubtKind.STARVED}),
+    ),
+    Claim(
+        "rebind_storm_s", Shape.TIME_MAX, "s", "gateway:seconds_until_all_bound",
+        "everybody who lost the gateway is bound again soon after it is back", windows=("fault",), about_time_ms=1000.0,
+        doubts=SETUP,
+    ),
+    Claim(
+        "relogins", Shape.COUNT_MAX, "ends", "gateway:new_logins",
+        "nobody has to log in again because the gateway was restarted", windows=("fault",),
+    ),
+    Claim(
+        "newer_socket_reachable", Shape.COUNT_MAX, "rounds", "gateway:newer_sockets_lost",
+        "a user's newer socket is reached when the older one has ended", windows=("fault",),
+        doubts=frozenset({DoubtKind.STARVED}),
+    ),
 )  # fmt: skip
 
 CLAIMS: dict[str, Claim] = {claim.name: claim for claim in _TABLE}

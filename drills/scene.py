@@ -23,6 +23,7 @@ from drills.signals import Signals
 
 if TYPE_CHECKING:
     from drills.load.control import Load
+    from drills.probes.accounts import ProbeAccount
     from drills.probes.witnesses import Witnesses
     from drills.stage.base import Stage
     from drills.steps.back_up import Backup
@@ -62,6 +63,7 @@ class Scene:
     accounts: dict[str, DrillAccount] = field(default_factory=dict)  # those of the drill itself, by name
     upgraded: list[Upgraded] = field(default_factory=list)  # every candidate that was seen to run
     dead: dict[str, str] = field(default_factory=dict)  # service -> the id of the relay that was killed
+    known_accounts: list[ProbeAccount] = field(default_factory=list)  # those that a step has made itself known with
     _undo_count: int = 0
 
     def now_ns(self) -> int:

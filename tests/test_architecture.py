@@ -23,7 +23,9 @@ TESTS = {
     for path in (REPOSITORY / "tests").rglob("*.py")
 }
 IMPORTS_LOCUST = {f"drills/load/{name}.py" for name in ("users", "worker", "master", "locustfile")}
-IMPORTS_GEVENT = {f"drills/load/{name}.py" for name in ("pump", "samples", "session", "pair", "tick", "by_hand")} | {
+IMPORTS_GEVENT = {
+    f"drills/load/{name}.py" for name in ("pump", "samples", "session", "pair", "tick", "by_hand", "signaling")
+} | {
     "drills/bench/pump_child.py"  # the generator's own process, as its benchmark starts it
 }
 KNOWS_THE_WIRE = (

@@ -11,6 +11,7 @@ from drills.objectives import ALWAYS, CLAIMS, DoubtKind, Shape
 from drills.scenario.durations import Duration
 from drills.verdict import Outcome, judge
 from tests.backup_records import GRANTED, NO_ANSWER, ROWS, in_trouble, refused, restored
+from tests.gateway_record import half_open, restarted
 from tests.record_builder import A, B, RecordBuilder, ns, promise, scenario_of, sound, tiers_of
 
 Make = Callable[[], RecordBuilder]
@@ -24,6 +25,11 @@ def drain(**story: object) -> Make:
 def restart(**story: object) -> Make:
     """A sound record with the story of master_restart, told in this way."""
     return lambda: sound(10).restarted(**story)  # type: ignore[arg-type]
+
+
+def gateway_restart(**story: object) -> Make:
+    """A sound record with the story of gateway_restart, told in this way."""
+    return lambda: restarted(sound(10), **story)  # type: ignore[arg-type]
 
 
 def drained_restart(after: str | None) -> Make:
@@ -51,6 +57,8 @@ def rollback(**story: object) -> Make:
 def lost_relay(**story: object) -> Make:
     """A sound record with the story of relay_loss, told in this way."""
     return lambda: sound(10).relay_lost(**story)  # type: ignore[arg-type]
+    """A sound record with the story of gateway_restart, told in this way."""
+    return lambda: restarted(sound(10), **story)  # type: ignore[arg-type]
 
 
 def setups(failed: int, count: int = 200) -> Make:
@@ -203,6 +211,21 @@ CASES = {
     ),
     "health_tells_of_storage": Case(
         0.0, 3, in_trouble, lambda: in_trouble(health_s=None), lambda: in_trouble(to_s=14.2),
+    ),
+    "gateway_back_s": Case(Duration(12.0), 1, gateway_restart(), gateway_restart(back_s=27.5), gateway_restart(back_s=None)),
+    "old_token_binds": Case(0.0, 4, gateway_restart(), gateway_restart(after={"bind": "refused"}), gateway_restart(looked=False)),
+    "revoked_token_refused": Case(0.0, 1, gateway_restart(), gateway_restart(after={"revoked": "bound"}), gateway_restart(looked=False)),
+    "lockout_kept": Case(
+        0.0, 2, gateway_restart(), gateway_restart(after={"lock": "in"}), gateway_restart(before={"locked": "refused"}),
+    ),
+    "known_account_logs_in": Case(0.0, 4, gateway_restart(), gateway_restart(after={"login": "refused"}), gateway_restart(looked=False)),
+    "signals_flow_both_ways": Case(
+        0.0, 8, gateway_restart(), gateway_restart(after={"lost": ("answer",)}), gateway_restart(after={"bind": "refused"}),
+    ),
+    "rebind_storm_s": Case(Duration(5.0), 48, gateway_restart(), gateway_restart(last_s=22.0), gateway_restart(ends=40)),
+    "relogins": Case(0.0, 48, gateway_restart(), gateway_restart(refused=1), gateway_restart(ends=40)),
+    "newer_socket_reachable": Case(
+        0.0, 5, lambda: half_open(sound(0)), lambda: half_open(sound(0), lost=5), lambda: half_open(sound(0), rounds=4),
     ),
 }  # fmt: skip
 

@@ -226,3 +226,25 @@ def test_the_first_doubt_that_voids_gives_its_words() -> None:
     small, large = doubt(DoubtKind.GENERATOR, most_ms=50.0), doubt(DoubtKind.INTERRUPTED)
     evidence = quantile([10.0] * 180 + [1000.0] * 20)
     assert weighed(CLAIMS["silence_ms_p99"], evidence, 250.0, 1, [small, large])[1].startswith("because of interrupted")
+
+
+@pytest.mark.parametrize("claim", ["setup_outage_s", "rebind_storm_s"])
+@pytest.mark.parametrize(("stall_ms", "expected"), [(60.0, BROKEN), (600.0, INCONCLUSIVE), (math.inf, INCONCLUSIVE)])
+def test_a_generator_that_paused_for_a_moment_does_not_explain_an_outage(
+    claim: str, stall_ms: float, expected: Outcome
+) -> None:
+    """A short stall makes no set-up fail and holds no end back; a long one may."""
+    late = doubt(DoubtKind.GENERATOR, most_ms=stall_ms)
+    assert outcome(claim, Evidence(100, 30.0), 5.0, 1, late) is expected
+    assert outcome(claim, Evidence(100, 3.0), 5.0, 1, late) is INCONCLUSIVE
+
+
+@pytest.mark.parametrize("claim", ["signals_flow_both_ways", "newer_socket_reachable"])
+@pytest.mark.parametrize(("stall_ms", "expected"), [(200.0, BROKEN), (1500.0, INCONCLUSIVE), (math.inf, INCONCLUSIVE)])
+def test_a_gateway_that_waited_for_a_moment_has_not_lost_a_message_by_it(
+    claim: str, stall_ms: float, expected: Outcome
+) -> None:
+    """Each message is waited for two seconds."""
+    starved = doubt(DoubtKind.STARVED, ONLY_BROKEN, most_ms=stall_ms)
+    assert outcome(claim, Evidence(8, 4.0), 0.0, 8, starved) is expected
+    assert outcome(claim, Evidence(8, 0.0), 0.0, 8, starved) is HELD

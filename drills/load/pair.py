@@ -13,25 +13,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from gevent.lock import Semaphore
-
 from drills.fingerprints import fingerprint
 from drills.load.pump import End, Media, Pump, client_end, host_end
 from drills.load.samples import INPUT
 from drills.load.settings import LoadSettings
+from drills.load.signaling import SIGNAL_TIMEOUT_S, EndAccount, GatewayDoor
 from drills.wavry import packets
 from drills.wavry.errors import Refused, WireError
-from drills.wavry.gateway import Answer, Bound, GatewayError, GatewayHttp, GatewaySocket, Offer
+from drills.wavry.gateway import Answer, GatewayHttp, Offer
 from drills.wavry.master import MasterError, MasterSocket, RelayCredentials
 
 HTTP_TIMEOUT_S = 5.0  # handshake abort in Wavry's own table (operations-facts §2.2)
-SIGNAL_TIMEOUT_S = 2.0  # an offer unanswered for this long is a set-up that failed
 LEASE_TIMEOUT_S = 2.0
 PRESENT_TRIES, PRESENT_WAIT_S = 6, 0.5  # contract-master-relay §4.9
 RENEW_TRIES = 3  # three silent RENEWs mean a lost session (§4.9)
 FIRST_MEDIA_S = 1.0
-KEEP_UP_S = 0.005
-REFUSED_TOKEN = "Invalid Token"  # what a Bind is told whose token is unknown or over (contract-gateway §5.3)
 CONFLICT = 409  # such an account is there already
 LINGER_S = 0.25  # after a planned end: what is still on its way may arrive
 
@@ -80,37 +76,6 @@ class Lease:
     given_ns: int = 0
 
 
-@dataclass
-class EndAccount:
-    """One end's account at the gateway and its signaling socket there."""
-
-    name: str
-    email: str
-    password: str = field(repr=False)
-    token: str = field(default="", repr=False)
-    socket: GatewaySocket | None = None
-    # held by whoever reads the socket: a set-up, or the greenlet that keeps idle sockets read
-    reading: Semaphore = field(default_factory=Semaphore, repr=False)
-
-    def keep_up(self) -> None:
-        """Read what waits on an idle socket, as every client does: pings must be answered, offers of the past go.
-
-        A socket that the gateway has closed is given up; the next set-up binds anew.
-        """
-        socket = self.socket
-        if socket is None or not self.reading.acquire(blocking=False):
-            return
-        try:
-            while socket.receive(KEEP_UP_S) is not None:
-                continue
-        except WireError:  # closed by the gateway, or by a visit that ended while we read
-            socket.close()
-            if self.socket is socket:
-                self.socket = None
-        finally:
-            self.reading.release()
-
-
 class Pair:
     """A client and a host with accounts of their own; one session at a time."""
 
@@ -119,6 +84,7 @@ class Pair:
         self.name = name
         self.addresses = addresses
         self.http = GatewayHttp(f"http://{settings.gateway}", timeout_s=HTTP_TIMEOUT_S)
+        self.door = GatewayDoor(f"ws://{settings.gateway}/ws", self.http)
         self.client = self._account("c")
         self.host = self._account("h")
         self.on_handshake: Callable[[Handshake], None] = lambda handshake: None
@@ -131,7 +97,12 @@ class Pair:
 
     def _account(self, kind: str) -> EndAccount:
         name = f"{self.name}{kind}"
-        return EndAccount(name, f"{name}@drills.example", secrets.token_urlsafe(18))
+        end = EndAccount(name, f"{name}@drills.example", secrets.token_urlsafe(18))
+        end.on_token = self._token_used
+        return end
+
+    def _token_used(self, token: str, accepted: bool, used_ns: int) -> None:
+        self.on_token(TokenUse(fingerprint(token, self.settings.run), accepted, used_ns))
 
     # -- the gateway ------------------------------------------------------------------------------------------------
 
@@ -151,51 +122,21 @@ class Pair:
         except Refused as refused:
             if refused.status != CONFLICT:
                 raise
-        return self.http.login(end.email, end.password).token  # an earlier try came through, its answer did not
+        return self.door.logged_in(end.email, end.password)  # an earlier try came through, its answer did not
 
     def log_in(self, end: EndAccount) -> None:
         """A new session token for one end."""
         try:
-            end.token = self.http.login(end.email, end.password).token
+            end.token = self.door.logged_in(end.email, end.password)
         except WireError as error:
             raise SetupFailed("login", str(error)) from None
 
     def bind(self, end: EndAccount) -> None:
         """Open the end's signaling socket and bind it; a refused token is renewed by one new login."""
         try:
-            end.socket = self._bound(end)
-        except Refused:
-            self.log_in(end)
-            try:
-                end.socket = self._bound(end)
-            except WireError as error:
-                raise SetupFailed("bind", str(error)) from None
+            end.bind(self.door)
         except WireError as error:
             raise SetupFailed("bind", str(error)) from None
-
-    def _bound(self, end: EndAccount) -> GatewaySocket:
-        socket = GatewaySocket.connect(f"ws://{self.settings.gateway}/ws", timeout_s=SIGNAL_TIMEOUT_S)
-        used_ns = time.monotonic_ns()
-        try:
-            socket.bind(end.token)
-            answer = socket.receive(SIGNAL_TIMEOUT_S)
-        except WireError:
-            socket.close()
-            raise
-        refused = isinstance(answer, GatewayError) and answer.message == REFUSED_TOKEN
-        if refused or isinstance(answer, Bound):
-            mark = fingerprint(end.token, self.settings.run)
-            self.on_token(TokenUse(mark, accepted=not refused, used_ns=used_ns))
-        if not isinstance(answer, Bound):
-            socket.close()
-            raise Refused(401, answer.message if isinstance(answer, GatewayError) else "no answer to Bind")
-        return socket
-
-    def unbind(self, end: EndAccount) -> None:
-        """Close the end's signaling socket."""
-        if end.socket:
-            end.socket.close()
-            end.socket = None
 
     def signal(self) -> None:
         """Offer and answer through the gateway; each side must receive the other's."""
@@ -212,8 +153,9 @@ class Pair:
             self.host.socket.send_answer(self.client.name, json.dumps({"v": 0, "marker": marker}))
             self._heard(self.client, Answer, marker, "answer")
         except WireError as error:
-            self.unbind(self.client)
-            self.unbind(self.host)
+            for end in (self.client, self.host):
+                if end.socket:
+                    end.lose(end.socket, f"in a set-up: {error}")
             raise SetupFailed("signal", str(error)) from None
 
     def _heard(self, end: EndAccount, kind: type[Offer] | type[Answer], marker: str, step: str) -> None:
@@ -325,8 +267,8 @@ class Pair:
     def close(self) -> None:
         """Hang up everywhere."""
         self.leave_master()
-        self.unbind(self.client)
-        self.unbind(self.host)
+        self.client.release()
+        self.host.release()
         self.http.close()
 
 

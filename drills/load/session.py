@@ -105,8 +105,7 @@ class Session:
             pair.log_in(pair.client)
             self.login_ms = round((time.monotonic_ns() - began) / 1e6, 1)
         for end in (pair.client, pair.host):
-            if end.socket is None:
-                pair.bind(end)
+            pair.bind(end)
         pair.signal()
         pair.join_master()
         self.media = pair.open_media(self.live.pump, self.index)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import gevent
@@ -23,6 +24,7 @@ from drills.load.pair import Pair, SetupFailed
 from drills.load.samples import Samples
 from drills.load.session import Live, Session
 from drills.load.settings import LoadSettings
+from drills.load.signaling import EndAccount, bound_again
 from drills.wavry.errors import WireError
 
 RETRY_S = 0.5
@@ -30,6 +32,7 @@ FIRST_SHARE = 0.3
 REGISTERING_AT_ONCE = 2  # of each worker
 VISITORS_WAIT_S = 5.0
 KEEP_UP_EVERY_S = 0.25
+BINDING_AT_ONCE = 4  # of each worker, of ends that lost their sockets: some 2 ms of CPU each, and the pump is due too
 
 
 class Visits:
@@ -75,6 +78,7 @@ class World:
     residents_flow: ClassVar[Event] = Event()
     # passwords are hashed one after another in any case: a queue of hundreds would only run into our own time-outs
     registering: ClassVar[Semaphore] = Semaphore(REGISTERING_AT_ONCE)
+    binding: ClassVar[Semaphore] = Semaphore(BINDING_AT_ONCE)
     _names: ClassVar[int] = 0
 
     @classmethod
@@ -84,7 +88,15 @@ class World:
         number = 2 * cls._names
         name = f"{kind}{cls.worker:02d}{cls._names:04d}{random.Random(cls.settings.seed).randrange(36**4):04x}"
         own = cls.settings.end_address
-        return Pair(cls.settings, name, (own(cls.worker, number), own(cls.worker, number + 1)))
+        pair = Pair(cls.settings, name, (own(cls.worker, number), own(cls.worker, number + 1)))
+        for end in (pair.client, pair.host):
+            end.on_signal = cls.live.journal.write
+            end.on_lost = partial(cls._bind_again, pair)
+        return pair
+
+    @classmethod
+    def _bind_again(cls, pair: Pair, end: EndAccount) -> None:
+        gevent.spawn(bound_again, end, pair.door, cls.binding, lambda: cls.stopping)
 
 
 def keep_up_for_ever() -> None:
@@ -184,7 +196,7 @@ class VisitingPair(_PairUser):
             if session.set_up(log_in=True):
                 session.last(World.settings.visit_length_s)
         finally:
-            self.pair.unbind(self.pair.client)
+            self.pair.client.release()
 
 
 USER_CLASSES: tuple[Any, ...] = (ResidentPair, VisitingPair)

@@ -37,6 +37,16 @@ REGISTRY: dict[str, Defect] = {
         Defect("relay_never_reregisters", "relay", "after six failed heartbeats it goes silent instead of registering"),
         Defect("relay_adds_40ms", "relay", "every FORWARD is held for 40 ms before it is sent on"),
         Defect("gateway_loses_one_offer_in_ten", "gateway", "every tenth Offer is not passed on", "D20"),
+        Defect("gateway_returns_late", "gateway", "after a restart it listens only when 14.5 s are over", "D18"),
+        Defect("gateway_forgets_tokens", "gateway", "a restart ends every session"),
+        Defect("gateway_revives_revoked", "gateway", "tokens are revoked in memory only: after a restart they bind"),
+        Defect("gateway_forgets_lockouts", "gateway", "failed logins are counted in memory only"),
+        Defect("gateway_loses_newest_accounts", "gateway", "the accounts made last are not on disk after a restart"),
+        Defect("gateway_loses_answers_after_restart", "gateway", "after a restart no Answer is passed on"),
+        Defect("gateway_rebinds_slowly", "gateway", "for 8 s after a restart older tokens cannot be looked up"),
+        Defect(
+            "gateway_forgets_newer_socket", "gateway", "an older socket that ends takes the newer one's place", "D2"
+        ),
         Defect("relay_refuses_one_present_in_ten", "relay", "every tenth valid LEASE_PRESENT gets REJECT 2"),
         Defect("relay_returns_late", "relay", "it registers 16 heartbeats after its start"),
         Defect("master_returns_late", "master", "it listens 12 heartbeats after its start"),

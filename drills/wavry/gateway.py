@@ -7,15 +7,28 @@ end an address of its own. An Offer to somebody who is not connected vanishes wi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from drills.wavry.closable import Closable
+from drills.wavry.errors import Refused, TimedOut, WireError
 from drills.wavry.http_client import HttpClient, Reply, understood
 from drills.wavry.web_socket import JsonSocket
 
 ORIGIN = "http://localhost:3000"  # in the gateway's default list (§5.1)
+TOKEN_REFUSED = frozenset({"Invalid Token", "Invalid token format"})  # §5.3: no other token, no Bind
+BIND_LIMIT = "Bind rate limit exceeded"  # §5.3: says nothing about the token
+DENIED = 101  # the upgrade was granted, what was asked for on the socket was not
+
+
+class TokenRefused(Refused):
+    """The gateway will not bind this token, whenever it is asked: only a new login helps."""
+
+
+class BindLimited(Refused):
+    """Too many Binds from this address in this minute; the token was not looked at."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +203,35 @@ class GatewaySocket(Closable):
         """Connect to ``ws://host:port/ws``; Refused 403 for the origin, 429 per address, 503 in total (§5.1)."""
         return cls(JsonSocket.connect(url, timeout_s=timeout_s, origin=origin, source_address=source_address))
 
+    @classmethod
+    def bound(cls, url: str, token: str, *, timeout_s: float, source_address: str | None = None) -> Self:
+        """A socket connected and bound, each within ``timeout_s``; TokenRefused where the token is not taken.
+
+        Any other Error is Refused, no answer at all TimedOut; peers' messages before ``Bound`` are dropped (§5.3).
+        """
+        socket = cls.connect(url, timeout_s=timeout_s, source_address=source_address)
+        try:
+            socket.bind(token)
+            socket._await_bound(timeout_s)
+        except WireError:
+            socket.close()
+            raise
+        return socket
+
+    def _await_bound(self, timeout_s: float) -> None:
+        until = time.monotonic() + timeout_s
+        while (left := until - time.monotonic()) > 0:
+            match self.receive(left):
+                case Bound():
+                    return
+                case GatewayError(message) if message in TOKEN_REFUSED:
+                    raise TokenRefused(DENIED, message)
+                case GatewayError(message) if message == BIND_LIMIT:
+                    raise BindLimited(DENIED, message)
+                case GatewayError(message):
+                    raise Refused(DENIED, message)
+        raise TimedOut(f"no answer to Bind within {timeout_s:g} s")
+
     def bind(self, token: str) -> None:
         """Ask to be known by the token's user; the answer (Bound or GatewayError) comes by ``receive``,
         possibly after a peer's message (§5.3)."""
@@ -230,6 +272,11 @@ class GatewaySocket(Closable):
 
     def _send(self, tag: str, payload: Mapping[str, str]) -> None:
         self.socket.send({"type": tag, "payload": payload})
+
+
+def locked_out(refused: Refused) -> bool:
+    """Whether a login was refused because its e-mail or its address is locked, not by a limiter's 429 (§3.3)."""
+    return refused.status == 429 and "failed attempts" in refused.text
 
 
 def parsed(message: Any) -> GatewayMessage:

@@ -13,6 +13,7 @@ from drills.wavry.gateway import (
     Account,
     Answer,
     AnswerRift,
+    BindLimited,
     Bound,
     Candidate,
     EmbeddedRelayCredentials,
@@ -21,6 +22,7 @@ from drills.wavry.gateway import (
     GatewaySocket,
     Offer,
     OfferRift,
+    TokenRefused,
 )
 from tests.contract.services import CALL_S, Gateway, Stage, Target, eventually
 
@@ -155,6 +157,18 @@ def test_the_eleventh_bind_in_a_minute(gateway: Gateway) -> None:
         with gateway.socket(source_address=source) as socket:
             socket.bind("0" * 64)
             _expect_refused(socket, "Invalid Token" if attempt < 10 else "Bind rate limit exceeded")
+
+
+def test_a_socket_that_is_asked_for_bound_is(gateway: Gateway, accounts: tuple[Account, Account]) -> None:
+    """In one call; a token that is not taken is told apart from a limit that says nothing about it."""
+    source = gateway.addresses.fresh()
+    GatewaySocket.bound(gateway.ws_url, accounts[0].token, timeout_s=CALL_S, source_address=source).close()
+    for _ in range(9):
+        with pytest.raises(TokenRefused):
+            GatewaySocket.bound(gateway.ws_url, "0" * 64, timeout_s=CALL_S, source_address=source)
+    with pytest.raises(BindLimited):
+        GatewaySocket.bound(gateway.ws_url, accounts[0].token, timeout_s=CALL_S, source_address=source)
+    eventually(lambda: gateway.http.health().active_ws_connections == 0)
 
 
 UNBOUND: dict[str, tuple[Callable[[GatewaySocket], Any], str]] = {

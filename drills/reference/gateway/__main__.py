@@ -18,7 +18,7 @@ from pathlib import Path
 from aiohttp import web
 
 from drills.reference.defects import Defects
-from drills.reference.gateway import binding, releases, schema
+from drills.reference.gateway import binding, releases, restarts, schema
 from drills.reference.gateway.binding import RefusedBind
 from drills.reference.gateway.custody import was_restored
 from drills.reference.gateway.database import Database, StoreError, located
@@ -75,6 +75,7 @@ async def _serve(gateway: Gateway) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop, stop, number)
     try:
+        await restarts.began(gateway)
         listener = binding.listening(*binding.address(gateway.settings))
         async with upkept(gateway):
             await _served(gateway, listener, stop)

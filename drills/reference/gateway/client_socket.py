@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from drills.reference.gateway import accounts, dialect, rules
+from drills.reference.gateway import accounts, dialect, restarts, rules
 from drills.reference.gateway.binding import shown
 from drills.reference.gateway.database import StoreError
 from drills.reference.gateway.dialect import Bind, Forward, Message, RequestRelay, ServerOnly
@@ -186,10 +186,12 @@ class Socket:
         hashed, now = accounts.token_hash(token), gateway.clock.utc()
         try:
             holder = await gateway.database.read(lambda db: accounts.holder(db, hashed, now))
+            if await restarts.blind_to(gateway, hashed):
+                raise Ends("Token lookup failed")
         except StoreError as problem:
             gateway.log.warn(f"token lookup failed for {self._peer}: {problem}", part="signal")
             raise Ends("Token lookup failed") from problem
-        if holder is None:
+        if holder is None or hashed in gateway.unrevoked:
             raise Ends("Invalid Token")
         await self._say(dialect.BOUND)
         replaced = gateway.switchboard.bind(self, holder)
@@ -210,7 +212,9 @@ class Socket:
             await self._say(dialect.error(f"Target user '{said.target}' is not connected"))
 
     def _loses(self, tag: str) -> bool:
-        """Whether the defect eats this message: every tenth Offer that has somewhere to go."""
+        """Whether a defect eats this message: every tenth Offer with somewhere to go, or Answers after a restart."""
+        if tag == "Answer" and self._gateway.restarted:
+            return self._gateway.defects.on("gateway_loses_answers_after_restart")
         if tag != "Offer" or not self._gateway.defects.on("gateway_loses_one_offer_in_ten"):
             return False
         self._gateway.offers_seen += 1

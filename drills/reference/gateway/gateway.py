@@ -78,18 +78,22 @@ class Gateway:
     offers_seen: int = 0  # only for the defect gateway_loses_one_offer_in_ten
     totp_key_lost: bool = False  # only for the defect restored_totp_key_lost
     newer_was_here: bool = False  # only for the defect database_stays_slow
+    restarted: bool = False  # for the defects that show after a restart
+    unrevoked: set[str] = field(default_factory=set)  # only for the defect gateway_revives_revoked
 
     def __post_init__(self) -> None:
         settings = self.settings
         self.log.hushed = self.defects.on("gateway_hides_database_trouble")
         self.limiters = Limiters(settings.rates)
         self.counters = AuthCounters()
-        self.switchboard = Switchboard(settings.sockets_max, settings.sockets_per_ip_max)
+        newer_forgotten = self.defects.on("gateway_forgets_newer_socket")
+        self.switchboard = Switchboard(settings.sockets_max, settings.sockets_per_ip_max, newer_forgotten)
         ttl_s = self.timers.scaled(settings.relay_session_ttl_s)
         self.relay_sessions = RelaySessions(ttl_s, settings.relay_sessions_max)
         key_b64 = "" if self.totp_key_lost else settings.totp_key_b64
         self.vault = Vault(key_b64, settings.plain_totp_allowed, in_plain=self.defects.on("totp_secrets_in_plain"))
-        self.health = DatabaseHealth(self.clock.monotonic())
+        self.started_s = self.clock.monotonic()
+        self.health = DatabaseHealth(self.started_s)
 
     @property
     def login_held_s(self) -> float:

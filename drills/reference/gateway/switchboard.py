@@ -45,8 +45,9 @@ class Peer(Protocol):
 class Switchboard:
     """All sockets and the map of bound usernames."""
 
-    def __init__(self, sockets_max: int, sockets_per_ip_max: int) -> None:
+    def __init__(self, sockets_max: int, sockets_per_ip_max: int, newer_forgotten: bool = False) -> None:
         self.sockets_max = sockets_max
+        self.newer_forgotten = newer_forgotten  # the defect gateway_forgets_newer_socket
         self.sockets_per_ip_max = sockets_per_ip_max
         self._per_ip: Counter[str] = Counter()
         self._bound: dict[str, Peer] = {}
@@ -73,8 +74,11 @@ class Switchboard:
     def leave(self, peer: Peer) -> None:
         """A socket has ended; the map keeps its name when a newer socket speaks for it."""
         self._peers.discard(peer)
-        if peer.holder is not None and self._bound.get(peer.holder.username) is peer:
-            del self._bound[peer.holder.username]
+        if peer.holder is None:
+            return
+        name = peer.holder.username
+        if self._bound.get(name) is peer or self.newer_forgotten:
+            self._bound.pop(name, None)
 
     def bind(self, peer: Peer, holder: Holder) -> Peer | None:
         """This socket speaks for the username from now on; the one it replaces is returned."""
