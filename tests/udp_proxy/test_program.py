@@ -127,7 +127,7 @@ def test_an_address_that_is_taken_cannot_be_run() -> None:
     assert (done.returncode, done.stderr) == (3, said)
 
 
-# -- beside the real one ------------------------------------------------------------------------------------------------
+# -- beside the real one ---------------------------------------------------------------------------------------------
 
 PATH = {"name": "path", "listen": f"{HOST}:0", "upstream": f"{HOST}:9"}
 SAME: list[tuple[str, str, Any]] = [
