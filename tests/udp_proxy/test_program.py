@@ -167,13 +167,13 @@ SAME: list[tuple[str, str, Any]] = [
     ("GET", "/nothing", None),
     ("PUT", "/proxies", None),
 ]  # fmt: skip
-OURS_ALONE = {"counts", "flows", "distribution", "order", "queue"}
+ONE_ALONE = {"counts", "flows", "distribution", "order", "queue"} | {"Logger"}  # ours, and what slips out of theirs
 
 
 def plain(value: Any) -> Any:
-    """What both have: without our own fields, the port that the kernel chose, and the words behind a colon."""
+    """What both have: without fields of one alone, the port that the kernel chose, and the words behind a colon."""
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items() if key not in OURS_ALONE}
+        return {key: plain(one) for key, one in value.items() if key not in ONE_ALONE}
     if isinstance(value, list):
         return [plain(one) for one in value]
     if isinstance(value, str):
