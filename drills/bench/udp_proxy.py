@@ -16,7 +16,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -135,7 +135,7 @@ def _said(log: Path) -> int:
     raise CannotRun(f"{log.stem}: no address within {READY_S:g} s")
 
 
-def _told(port: int, path: str, body: dict[str, object]) -> dict[str, str]:
+def _told(port: int, path: str, body: Mapping[str, object]) -> dict[str, str]:
     connection = http.client.HTTPConnection(HOST, port, timeout=READY_S)
     connection.request("POST", path, json.dumps(body))
     answer = connection.getresponse()

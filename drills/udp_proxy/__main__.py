@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import os
 import resource
 import signal
 import socket
@@ -47,7 +48,7 @@ def main(words: list[str]) -> int:
     try:
         server = HttpServer(options.address, api, loop)
     except OSError as error:
-        print(f"udp_proxy: cannot listen on {options.address}: {error.strerror or error}", file=sys.stderr)
+        print(f"udp_proxy: cannot listen on {options.address}: {os.strerror(error.errno or 0)}", file=sys.stderr)
         return CANNOT_RUN
     try:
         if options.config:

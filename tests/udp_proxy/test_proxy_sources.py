@@ -14,7 +14,7 @@ def test_the_kernel_or_the_client_decides() -> None:
 
 
 def test_a_pool_gives_each_client_address_one_of_its_own() -> None:
-    """The same every time, without the network's own and its broadcast address, and from the start when all are taken."""
+    """The same every time, never the network's own or its broadcast address, and from the start when all are taken."""
     pool = sources("127.79.0.0/29")
     assert [pool.of(f"10.0.0.{n}") for n in (1, 2, 1, 3)] == ["127.79.0.1", "127.79.0.2", "127.79.0.1", "127.79.0.3"]
     assert [pool.of(f"10.0.1.{n}") for n in range(4)] == ["127.79.0.4", "127.79.0.5", "127.79.0.6", "127.79.0.1"]

@@ -24,7 +24,7 @@ class Duplicate:
 
 @dataclass(frozen=True)
 class Corrupt:
-    """Some packets have ``bits`` bits of their payload flipped; the UDP checksum is made anew, so the payload must tell."""
+    """Some packets have ``bits`` bits of payload flipped; the UDP checksum is made anew, only the payload tells."""
 
     probability: float = number(0, 1)
     bits: int = whole(1, 64, 1)
