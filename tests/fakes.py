@@ -17,10 +17,10 @@ from uuid import UUID
 from drills.errors import CannotRun
 from drills.faults.canary import Canary
 from drills.probes.follower import Handshake, Visit
+from drills.reference.releases import KNOWN_GOOD, RELEASES, Release
 from drills.scene import Scene
 from drills.signals import Signals
 from drills.stage.base import Replaced
-from drills.stage.images.releases import KNOWN_GOOD, RELEASES, Release
 from drills.wavry.errors import Refused, Unreachable, WireError
 
 RUNNING, STOPPED, GONE = "S", "T", ""

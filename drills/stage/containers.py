@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from drills.errors import CannotRun
+from drills.reference.releases import CANDIDATE, KNOWN_GOOD, Release
 from drills.signals import Signals
 from drills.stage import engine, leftovers, processes
 from drills.stage.addresses import Block
@@ -29,7 +30,6 @@ from drills.stage.base import STOP_GRACE_S, Running, Service, Stage
 from drills.stage.children import sweep
 from drills.stage.compose import LOAD, Compose, interpolate
 from drills.stage.container import Container, LogCopy, inspected
-from drills.stage.images.releases import CANDIDATE, KNOWN_GOOD, Release
 from drills.stage.leftovers import PROJECT_LABEL
 from drills.stage.programs import Programs
 

@@ -18,11 +18,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from drills.errors import BadInput, CannotRun
+from drills.reference.releases import KNOWN_GOOD, Release
 from drills.stage.addresses import Block
 from drills.stage.base import STOP_GRACE_S, Running, Service, Stage
 from drills.stage.children import KILLED_S, REPOSITORY, Child, spawn, sweep
 from drills.stage.compose import CONTROL_PLANE, LOAD, Compose
-from drills.stage.images.releases import KNOWN_GOOD, Release
 
 UPGRADED = ("gateway", "relay")  # operations-facts §1.2: what has published images
 TOOLS = REPOSITORY / ".tools" / "bin"
