@@ -18,10 +18,10 @@ from drills.errors import CannotRun
 from drills.faults.canary import Canary
 from drills.probes.follower import Handshake, Visit
 from drills.probes.witnesses import Tried
+from drills.reference.releases import KNOWN_GOOD, RELEASES, Release
 from drills.scene import Scene
 from drills.signals import Signals
 from drills.stage.base import Replaced
-from drills.stage.images.releases import KNOWN_GOOD, RELEASES, Release
 from drills.steps.back_up import Backup
 from drills.wavry.errors import Refused, Unreachable, WireError
 

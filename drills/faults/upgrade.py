@@ -19,8 +19,8 @@ from drills.faults import drain
 from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out
 from drills.faults.processes import note_started, running_again
 from drills.measures.candidate import Upgraded
+from drills.reference.releases import KNOWN_GOOD, RELEASES
 from drills.scenario.durations import Duration
-from drills.stage.images.releases import KNOWN_GOOD, RELEASES
 from drills.steps import empty
 
 if TYPE_CHECKING:

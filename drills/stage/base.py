@@ -24,10 +24,10 @@ from urllib.request import ProxyHandler, build_opener
 
 from drills.errors import CannotRun
 from drills.reference.defects import REGISTRY, VARIABLE
+from drills.reference.releases import KNOWN_GOOD, Release, asked_for
 from drills.signals import FirstErrorStays
 from drills.stage.addresses import Block
 from drills.stage.compose import CONTROL_PLANE, LOAD, TOTP_KEY, Compose, ServicePlan, interpolate
-from drills.stage.images.releases import KNOWN_GOOD, Release, asked_for
 from drills.stage.toxiproxy import ToxiproxyServer
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from drills.errors import CannotRun
 from drills.reference.defects import VARIABLE as DEFECTS
+from drills.reference.releases import CANDIDATE, KNOWN_GOOD, Release
 from drills.signals import Signals
 from drills.stage import engine, leftovers, processes
 from drills.stage.addresses import Block
@@ -33,7 +34,6 @@ from drills.stage.children import sweep
 from drills.stage.compose import LOAD, Compose, interpolate
 from drills.stage.container import Container, LogCopy, inspected
 from drills.stage.container_volume import HelpedVolume, Helpers
-from drills.stage.images.releases import CANDIDATE, KNOWN_GOOD, Release
 from drills.stage.leftovers import PROJECT_LABEL
 from drills.stage.programs import Programs, variable
 from drills.stage.volume import FILES, OWN_CUSTODIAN, Volume

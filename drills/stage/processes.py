@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from drills.errors import BadInput, CannotRun
 from drills.reference.defects import VARIABLE as DEFECTS
+from drills.reference.releases import KNOWN_GOOD, Release
 from drills.stage.addresses import Block
 from drills.stage.base import STOP_GRACE_S, Running, Service, Stage
 from drills.stage.children import KILLED_S, REPOSITORY, Child, spawn, sweep
@@ -28,7 +29,6 @@ from drills.stage.volume import FILES, OWN_CUSTODIAN, FolderVolume, Volume, unpr
 
 if TYPE_CHECKING:
     from drills.wavry.lease import SigningKey
-from drills.stage.images.releases import KNOWN_GOOD, Release
 
 UPGRADED = ("gateway", "relay")  # operations-facts §1.2: what has published images
 TOOLS = REPOSITORY / ".tools" / "bin"

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drills.errors import BadInput, CannotRun
+from drills.reference.releases import CANDIDATE, IMAGE_TAGS, KNOWN_GOOD
 from drills.stage import engine
 from drills.stage.asking import asked
 from drills.stage.compose import CONTROL_PLANE
 from drills.stage.images import making, recipes, registry
-from drills.stage.images.releases import CANDIDATE, IMAGE_TAGS, KNOWN_GOOD
 from drills.stage.processes import UPGRADED, candidate_programs, is_program
 
 Say = Callable[[str], None]

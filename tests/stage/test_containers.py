@@ -21,13 +21,13 @@ import pytest
 from drills.catalogue import Catalogue
 from drills.errors import CannotRun, Interrupted
 from drills.record import scrubbed
+from drills.reference.releases import CANDIDATE, KNOWN_GOOD
 from drills.signals import Signals
 from drills.stage import containers as containers_module
 from drills.stage import leftovers
 from drills.stage.addresses import network_block
 from drills.stage.container import Container
 from drills.stage.containers import ContainerStage
-from drills.stage.images.releases import CANDIDATE, KNOWN_GOOD
 from drills.stage.programs import Programs
 from tests.load.made_settings import made_settings
 from tests.stage.both_stages import PROGRAMS

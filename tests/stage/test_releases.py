@@ -10,11 +10,11 @@ import pytest
 
 from drills.errors import BadInput
 from drills.reference.defects import REGISTRY, VARIABLE
+from drills.reference.releases import CANDIDATE, IMAGE_TAGS, KNOWN_GOOD, RELEASES, asked_for
 from drills.stage.addresses import Block, claimed
 from drills.stage.base import Stage
 from drills.stage.children import sweep
 from drills.stage.images import recipes
-from drills.stage.images.releases import CANDIDATE, IMAGE_TAGS, KNOWN_GOOD, RELEASES, asked_for
 from drills.stage.processes import ProcessStage, Target, candidate_programs
 from tests.stage.both_stages import both_stages
 from tests.stage.test_processes import TINY, compose

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from drills.errors import BadInput, CannotRun
+from drills.reference.releases import IMAGE_TAGS, RELEASES, Release
 from drills.stage.images import base, layers, sources, toxiproxy_program, wheels
 from drills.stage.images.layers import Layer
-from drills.stage.images.releases import IMAGE_TAGS, RELEASES, Release
 
 PREFIX = "wavry-drills"
 LABEL = f"{PREFIX}.inputs"

@@ -9,8 +9,8 @@ import pytest
 
 from drills.errors import BadInput, CannotRun
 from drills.reference.defects import Defects
+from drills.reference.releases import IMAGE_TAGS, RELEASES
 from drills.stage.images import recipes, sources, toxiproxy_program
-from drills.stage.images.releases import RELEASES
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -39,7 +39,7 @@ def test_an_edit_of_the_reference_changes_its_images_and_no_others(
     monkeypatch.setattr(sources, "reference_files", lambda: edited)
     after = {name: recipes.image(name).exact for name in recipes.names()}
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {f"{kind}:{tag}" for kind in sources.KINDS for tag in RELEASES}
+    assert changed == {f"{kind}:{tag}" for kind in sources.KINDS for tag in IMAGE_TAGS}
 
 
 def test_releases_differ_even_where_their_programs_do_not() -> None:
