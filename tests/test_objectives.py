@@ -27,7 +27,7 @@ def restart(**story: object) -> Make:
     return lambda: sound(10).restarted(**story)  # type: ignore[arg-type]
 
 
-def restarting(**story: object) -> Make:
+def again(**story: object) -> Make:
     """A sound record with the story of gateway_restart, told in this way."""
     return lambda: restarted(sound(10), **story)  # type: ignore[arg-type]
 
@@ -212,18 +212,18 @@ CASES = {
     "health_tells_of_storage": Case(
         0.0, 3, in_trouble, lambda: in_trouble(health_s=None), lambda: in_trouble(to_s=14.2),
     ),
-    "gateway_back_s": Case(Duration(12.0), 1, restarting(), restarting(back_s=27.5), restarting(back_s=None)),
-    "old_token_binds": Case(0.0, 4, restarting(), restarting(after={"bind": "refused"}), restarting(looked=False)),
-    "revoked_token_refused": Case(0.0, 1, restarting(), restarting(after={"revoked": "bound"}), restarting(looked=False)),
+    "gateway_back_s": Case(Duration(12.0), 1, again(), again(back_s=27.5), again(back_s=None)),
+    "old_token_binds": Case(0.0, 4, again(), again(after={"bind": "refused"}), again(looked=False)),
+    "revoked_token_refused": Case(0.0, 1, again(), again(after={"revoked": "bound"}), again(looked=False)),
     "lockout_kept": Case(
-        0.0, 2, restarting(), restarting(after={"lock": "in"}), restarting(before={"locked": "refused"}),
+        0.0, 2, again(), again(after={"lock": "in"}), again(before={"locked": "refused"}),
     ),
-    "known_account_logs_in": Case(0.0, 4, restarting(), restarting(after={"login": "refused"}), restarting(looked=False)),
+    "known_account_logs_in": Case(0.0, 4, again(), again(after={"login": "refused"}), again(looked=False)),
     "signals_flow_both_ways": Case(
-        0.0, 8, restarting(), restarting(after={"lost": ("answer",)}), restarting(after={"bind": "refused"}),
+        0.0, 8, again(), again(after={"lost": ("answer",)}), again(after={"bind": "refused"}),
     ),
-    "rebind_storm_s": Case(Duration(5.0), 48, restarting(), restarting(last_s=22.0), restarting(ends=40)),
-    "relogins": Case(0.0, 48, restarting(), restarting(refused=1), restarting(ends=40)),
+    "rebind_storm_s": Case(Duration(5.0), 48, again(), again(last_s=22.0), again(ends=40)),
+    "relogins": Case(0.0, 48, again(), again(refused=1), again(ends=40)),
     "newer_socket_reachable": Case(
         0.0, 5, lambda: half_open(sound(0)), lambda: half_open(sound(0), lost=5), lambda: half_open(sound(0), rounds=4),
     ),
