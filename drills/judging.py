@@ -1,4 +1,4 @@
-"""From a run's folder to its verdict and its per-second series, both written beside the record."""
+"""From a run's folder to its verdict and its ledger and per-second series, all written beside the record."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from drills.catalogue import Catalogue
 from drills.errors import BadInput
 from drills.record import Record
+from drills.report.ledger import write_ledger
 from drills.report.series import write_series
 from drills.scenario.parse import load_scenario
 from drills.verdict import Verdict, judge, write_verdict
@@ -27,6 +28,7 @@ def judge_folder(folder: Path) -> Verdict:
     catalogue = Catalogue()
     scenario = load_scenario(folder / "scenario.yaml", catalogue.compose, catalogue.tiers, name=_drill(record))
     verdict = judge(record, scenario, catalogue.tiers)
+    write_ledger(record, folder)
     write_verdict(folder, verdict)
     write_series(record, folder)
     return verdict

@@ -17,8 +17,8 @@ from typing import Any
 from drills.doubts import Doubt, doubts_of
 from drills.errors import Exit
 from drills.measures.evidence import Evidence
-from drills.objectives import ALWAYS, CLAIMS, Shape
-from drills.record import Record
+from drills.objectives import ALWAYS, CLAIMS, Claim, Shape
+from drills.record import Record, Span
 from drills.scenario.durations import Duration
 from drills.scenario.models import ObjectiveSpec, Scenario
 from drills.scenario.parse import least_samples
@@ -45,6 +45,7 @@ class Judgement:
     why: str
     reason: str
     indicator: str = ""
+    rows: str = ""  # where in the run's folder the figure is made from, so that it can be worked out again
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,17 @@ def _judged(record: Record, spec: ObjectiveSpec, window: str, limit: float, doub
     figure = evidence.figure if evidence.figure is not None and math.isfinite(evidence.figure) else None
     return Judgement(
         spec.claim, window, outcome, figure, limit, claim.unit, evidence.samples, samples_min, spec.why, reason,
-        claim.indicator,
+        claim.indicator, rows_of(claim, window, span),
     )  # fmt: skip
+
+
+def rows_of(claim: Claim, window: str, span: Span | None) -> str:
+    """Where a figure's rows are: the file of the run's folder, the window, its column, event or clock."""
+    if span is None:
+        return ""
+    file, _, which = claim.rows.partition("#")
+    here = f"window={window}" if file.endswith(".csv") else f"ns={span.from_ns}..{span.to_ns}"
+    return f"{file}#" + ", ".join(part for part in (here, which) if part)
 
 
 def write_verdict(folder: Path, verdict: Verdict) -> Path:

@@ -23,6 +23,8 @@ HARMLESS_STALL_MS = {
     "handshake_failure_ratio": 500.0,
     "packets_lost_ratio": 500.0,
     "session_drop_ratio": 200.0,
+    "media_continuity_ratio": 200.0,
+    "signaling_continuity_ratio": 2500.0,  # half of the time in which a lost end must be bound again
 }
 
 

@@ -25,6 +25,7 @@ from drills.wavry.master import MasterError, MasterSocket, RelayCredentials
 HTTP_TIMEOUT_S = 5.0  # handshake abort in Wavry's own table (operations-facts §2.2)
 SIGNAL_TIMEOUT_S = 2.0  # an offer unanswered for this long is a set-up that failed
 LEASE_TIMEOUT_S = 2.0
+TOKEN_REFUSED = frozenset({"Invalid Token", "Invalid token format"})  # contract-gateway §5.3
 PRESENT_TRIES, PRESENT_WAIT_S = 6, 0.5  # contract-master-relay §4.9
 RENEW_TRIES = 3  # three silent RENEWs mean a lost session (§4.9)
 FIRST_MEDIA_S = 1.0
@@ -78,6 +79,9 @@ class EndAccount:
     socket: GatewaySocket | None = None
     # held by whoever reads the socket: a set-up, or the greenlet that keeps idle sockets read
     reading: Semaphore = field(default_factory=Semaphore, repr=False)
+    on_signal: Callable[..., None] = lambda event, **fields: None
+    lost_ns: int = 0  # since when it has no socket though it means to have one; 0 otherwise
+    tries: int = 0  # since it was bound last
 
     def keep_up(self) -> None:
         """Read what waits on an idle socket, as every client does: pings must be answered, offers of the past go.
@@ -90,12 +94,34 @@ class EndAccount:
         try:
             while socket.receive(KEEP_UP_S) is not None:
                 continue
-        except WireError:  # closed by the gateway, or by a visit that ended while we read
-            socket.close()
-            if self.socket is socket:
-                self.socket = None
+        except WireError as error:  # closed by the gateway, or by a visit that ended while we read
+            self.lose(socket, str(error))
         finally:
             self.reading.release()
+
+    def lose(self, socket: GatewaySocket, cause: str) -> None:
+        """A socket is of no use any more; the next set-up binds another."""
+        socket.close()
+        if self.socket is socket:
+            self.socket, self.lost_ns = None, time.monotonic_ns()
+            self.on_signal("signal.lost", end=self.name, lost_ns=self.lost_ns, cause=cause)
+
+    def bound(self, socket: GatewaySocket, *, logged_in: bool) -> None:
+        """This is its socket from now on."""
+        self.socket = socket
+        event = "signal.rebound" if self.lost_ns else "signal.bound"
+        self.on_signal(event, end=self.name, lost_ns=self.lost_ns, bound_ns=time.monotonic_ns(), tries=self.tries,
+                       logged_in=logged_in)  # fmt: skip
+        self.lost_ns = self.tries = 0
+
+    def release(self) -> None:
+        """Hang up on purpose."""
+        socket, lost_ns = self.socket, self.lost_ns
+        self.socket, self.lost_ns, self.tries = None, 0, 0
+        if socket:
+            socket.close()
+        if socket or lost_ns:
+            self.on_signal("signal.released", end=self.name)
 
 
 class Pair:
@@ -148,17 +174,20 @@ class Pair:
     def bind(self, end: EndAccount) -> None:
         """Open the end's signaling socket and bind it; a refused token is renewed by one new login."""
         try:
-            end.socket = self._bound(end)
-        except Refused:
+            end.bound(self._bound(end), logged_in=False)
+        except Refused as refused:
+            if refused.text in TOKEN_REFUSED:
+                end.on_signal("signal.refused", end=end.name, reason=refused.text)
             self.log_in(end)
             try:
-                end.socket = self._bound(end)
+                end.bound(self._bound(end), logged_in=True)
             except WireError as error:
                 raise SetupFailed("bind", str(error)) from None
         except WireError as error:
             raise SetupFailed("bind", str(error)) from None
 
     def _bound(self, end: EndAccount) -> GatewaySocket:
+        end.tries += 1
         socket = GatewaySocket.connect(f"ws://{self.settings.gateway}/ws", timeout_s=SIGNAL_TIMEOUT_S)
         try:
             socket.bind(end.token)
@@ -170,12 +199,6 @@ class Pair:
             socket.close()
             raise Refused(401, answer.message if isinstance(answer, GatewayError) else "no answer to Bind")
         return socket
-
-    def unbind(self, end: EndAccount) -> None:
-        """Close the end's signaling socket."""
-        if end.socket:
-            end.socket.close()
-            end.socket = None
 
     def signal(self) -> None:
         """Offer and answer through the gateway; each side must receive the other's."""
@@ -192,8 +215,9 @@ class Pair:
             self.host.socket.send_answer(self.client.name, json.dumps({"v": 0, "marker": marker}))
             self._heard(self.client, Answer, marker, "answer")
         except WireError as error:
-            self.unbind(self.client)
-            self.unbind(self.host)
+            for end in (self.client, self.host):
+                if end.socket:
+                    end.lose(end.socket, f"in a set-up: {error}")
             raise SetupFailed("signal", str(error)) from None
 
     def _heard(self, end: EndAccount, kind: type[Offer] | type[Answer], marker: str, step: str) -> None:
@@ -301,8 +325,8 @@ class Pair:
     def close(self) -> None:
         """Hang up everywhere."""
         self.leave_master()
-        self.unbind(self.client)
-        self.unbind(self.host)
+        self.client.release()
+        self.host.release()
         self.http.close()
 
 

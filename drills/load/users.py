@@ -84,7 +84,10 @@ class World:
         number = 2 * cls._names
         name = f"{kind}{cls.worker:02d}{cls._names:04d}{random.Random(cls.settings.seed).randrange(36**4):04x}"
         own = cls.settings.end_address
-        return Pair(cls.settings, name, (own(cls.worker, number), own(cls.worker, number + 1)))
+        pair = Pair(cls.settings, name, (own(cls.worker, number), own(cls.worker, number + 1)))
+        for end in (pair.client, pair.host):
+            end.on_signal = cls.live.journal.write
+        return pair
 
 
 def keep_up_for_ever() -> None:
@@ -151,6 +154,7 @@ class ResidentPair(_PairUser):
         if session.set_up(log_in=False):
             World.residents_flow.set()
             session.last(self._length_s())
+            self.pair.client.release()  # it is closed and opened again, and binds by the token that it has
         else:
             gevent.sleep(RETRY_S)
 
@@ -183,7 +187,7 @@ class VisitingPair(_PairUser):
             if session.set_up(log_in=True):
                 session.last(World.settings.visit_length_s)
         finally:
-            self.pair.unbind(self.pair.client)
+            self.pair.client.release()
 
 
 USER_CLASSES: tuple[Any, ...] = (ResidentPair, VisitingPair)

@@ -191,6 +191,8 @@ class Socket:
             raise Ends("Token lookup failed") from problem
         if holder is None:
             raise Ends("Invalid Token")
+        if gateway.shut_out.get(holder.username, 0.0) > gateway.clock.monotonic():
+            raise Ends("Token lookup failed")  # the defect gateway_drops_sockets
         await self._say(dialect.BOUND)
         replaced = gateway.switchboard.bind(self, holder)
         if replaced is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
 from drills.reference.defects import Defects
+from drills.reference.gateway.accounts import FORGOTTEN_AFTER, SESSION_LIFE
 from drills.reference.gateway.database import Database
 from drills.reference.gateway.health import DatabaseHealth
 from drills.reference.gateway.limiter import Limiter
@@ -74,6 +75,7 @@ class Gateway:
     socket_times: SocketTimes = field(default_factory=SocketTimes)
     signaling_url: str = ""
     offers_seen: int = 0  # only for the defect gateway_loses_one_offer_in_ten
+    shut_out: dict[str, float] = field(default_factory=dict)  # until when, for the defect gateway_drops_sockets
 
     def __post_init__(self) -> None:
         settings = self.settings
@@ -84,6 +86,11 @@ class Gateway:
         self.relay_sessions = RelaySessions(ttl_s, settings.relay_sessions_max)
         self.vault = Vault(settings.totp_key_b64, settings.plain_totp_allowed)
         self.health = DatabaseHealth(self.clock.monotonic())
+
+    @property
+    def session_life(self) -> timedelta:
+        """For how long a token is good."""
+        return FORGOTTEN_AFTER if self.defects.on("gateway_forgets_tokens_early") else SESSION_LIFE
 
 
 GATEWAY = web.AppKey("gateway", Gateway)
