@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from drills.doubts import Doubt, doubts_of
 from drills.errors import Exit
+from drills.measures.detection import Detection, detections
 from drills.measures.evidence import Evidence
-from drills.objectives import ALWAYS, CLAIMS, Claim, Shape
+from drills.objectives import ALWAYS, CLAIMS, Claim, DoubtKind, Shape
 from drills.record import Record, Span
 from drills.scenario.durations import Duration
 from drills.scenario.models import ObjectiveSpec, Scenario
@@ -45,6 +46,7 @@ class Judgement:
     why: str
     reason: str
     indicator: str = ""
+    silent: bool = False  # users were hurt, and the control plane gave no sign of the fault that did it
     rows: str = ""  # where in the run's folder the figure is made from, so that it can be worked out again
 
 
@@ -60,6 +62,7 @@ class Verdict:
     verdict: Outcome
     judgements: tuple[Judgement, ...]
     doubts: tuple[str, ...] = ()
+    detection: tuple[Detection, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in verdict.json (design §6)."""
@@ -81,11 +84,24 @@ def judge(record: Record, scenario: Scenario, tiers: Tiers) -> Verdict:
         for spec in scenario.objectives
         for window in spec.windows
     )
+    found = detections(record, [one for one in judgements if _users(one.objective)])
+    judgements = tuple(_marked(one, found) for one in judgements)
     gravest = max((one.verdict for one in judgements), key=GRAVITY.__getitem__, default=Outcome.INCONCLUSIVE)
     return Verdict(
         record.provenance["drill"], record.provenance["run"], record.provenance["target"], record.provenance["stage"],
-        tier, gravest, judgements, tuple(dict.fromkeys(str(doubt) for doubt in doubts)),
+        tier, gravest, judgements, tuple(dict.fromkeys(str(doubt) for doubt in doubts)), found,
     )  # fmt: skip
+
+
+def _users(objective: str) -> bool:
+    """Whether an objective is about what users met: those are the ones that our own load can spoil."""
+    return DoubtKind.GENERATOR in CLAIMS[objective].doubts
+
+
+def _marked(judgement: Judgement, found: tuple[Detection, ...]) -> Judgement:
+    """A users' objective that was broken by a fault of which there was no sign says so."""
+    silent = judgement.verdict is Outcome.BROKEN and judgement.window == "fault" and _users(judgement.objective)
+    return replace(judgement, silent=True) if silent and any(one.silent for one in found) else judgement
 
 
 def limit_of(spec: ObjectiveSpec, tiers: Tiers, tier: str, heartbeat_s: float) -> float:
@@ -110,7 +126,7 @@ def _judged(record: Record, spec: ObjectiveSpec, window: str, limit: float, doub
     figure = evidence.figure if evidence.figure is not None and math.isfinite(evidence.figure) else None
     return Judgement(
         spec.claim, window, outcome, figure, limit, claim.unit, evidence.samples, samples_min, spec.why, reason,
-        claim.indicator, rows_of(claim, window, span),
+        claim.indicator, rows=rows_of(claim, window, span),
     )  # fmt: skip
 
 

@@ -29,21 +29,26 @@ LOGS_EVERY_S = 0.05
 
 _ANCHORS = {
     "relay": re.compile(r"relay re-registered with master|attempting relay re-registration|relay heartbeat|"
-                        r"failed to connect to master|master registration failed|Registered successfully"),
-    "master": re.compile(r"relay registered: (?P<id>[0-9a-f-]{36})|Admin updated relay|Sybil check failed|rejected"),
+                        r"failed to connect to master|master registration failed|Registered successfully|\b(?:WARN|ERROR)\b"),
+    "master": re.compile(r"relay registered: (?P<id>[0-9a-f-]{36})|Admin updated relay|Sybil check failed|rejected|"
+                         r"\b(?:WARN|ERROR)\b"),
     "gateway": re.compile(r"\b(WARN|ERROR)\b"),
 }  # fmt: skip
+# a service that complains of every packet must not fill the journal: of lines alike one is noted in so long
+_ALIKE = re.compile(r"\S*\d\S*")
+ALIKE_EVERY_S = 0.5
 
 
 @contextlib.contextmanager
 def watched(stage: Stage, journal: Journal) -> Iterator[None]:
     """All watchers, for as long as the context lasts."""
     stop = threading.Event()
-    states = _RelayStates(stage, journal)
+    states, page = _RelayStates(stage, journal), _MasterPage(stage, journal)
     relays = [_RelayHealth(stage, journal, name) for name in stage.relays()]
     gateways = [_Gateway(stage, journal)] if "gateway" in stage.services else []
     looks: list[tuple[float, Callable[[], None]]] = [
         (stage.heartbeat_s * STATES_EVERY_BEATS, states.look),
+        (1.0, page.look),
         (SLICE_S, MachineProbe(stage, journal).look),
         (0.5, _Standing(stage, journal).look),
         (LOGS_EVERY_S, _Logs(stage, journal).look),
@@ -60,6 +65,7 @@ def watched(stage: Stage, journal: Journal) -> Iterator[None]:
         for thread in threads:
             thread.join(TIMEOUT_S + 1.0)
         states.master.close()
+        page.master.close()
         for relay in relays:
             relay.relay.close()
         for gateway in gateways:
@@ -95,6 +101,24 @@ class _RelayStates:
         seen = [{"relay_id": relay.relay_id, "state": str(relay.state), "age_ms": relay.last_seen_ms_ago,
                  "load_pct": relay.load_percent} for relay in relays]  # fmt: skip
         self.journal.write("relays.seen", asked_ns=asked_ns, relays=seen)
+
+
+class _MasterPage:
+    """The master's own view: whether it is healthy and ready, and how many relays it could lend."""
+
+    def __init__(self, stage: Stage, journal: Journal) -> None:
+        self.journal = journal
+        self.master = MasterHttp(stage.http("master"), timeout_s=TIMEOUT_S)
+
+    def look(self) -> None:
+        try:
+            health, ready = self.master.health(), self.master.ready()
+        except WireError as error:
+            self.journal.write("master.silent", reason=str(error))
+            return
+        self.journal.write("master.health", status=health.status, uptime_s=health.uptime_s, ready=ready.ready,
+                           relays_registered=health.relays_registered,
+                           relays_assignable=ready.relays_assignable)  # fmt: skip
 
 
 class _Standing:
@@ -150,6 +174,7 @@ class _Logs:
         self.stage, self.journal = stage, journal
         self.offsets: dict[Path, int] = {}
         self.unfinished: dict[Path, str] = {}
+        self.noted: dict[tuple[str, str], float] = {}
 
     def look(self) -> None:
         for name, service in self.stage.services.items():
@@ -165,13 +190,22 @@ class _Logs:
         *whole, self.unfinished[log] = (self.unfinished.get(log, "") + added.decode(errors="replace")).split("\n")
         return whole
 
+    def _is_news(self, name: str, line: str) -> bool:
+        """Whether nothing like it was noted a moment ago."""
+        form, now = (name, _ALIKE.sub("#", line)), time.monotonic()
+        if now - self.noted.get(form, -ALIKE_EVERY_S) < ALIKE_EVERY_S:
+            return False
+        self.noted[form] = now
+        return True
+
     def _note(self, name: str, kind: str, line: str) -> None:
         if "falling back to" in line:  # Wavry answers a taken port by moving to another (D17, D-37)
             self.journal.write("stage.changed", service=name, change="moved", reason="it moved to another port")
         found = _ANCHORS[kind].search(line)
         if not found:
             return
-        self.journal.write("log", service=name, line=line[:300])
+        if self._is_news(name, line):
+            self.journal.write("log", service=name, line=line[:300])
         if kind == "relay" and "relay re-registered with master" in line:
             with contextlib.suppress(WireError):  # without its id the line says nothing: whose registration was it?
                 self.journal.write("relay.reregistered", service=name, relay_id=current_relay_id(self.stage, name))

@@ -34,6 +34,28 @@ class JudgementRow(_File):
     why: str = ""
     reason: str = ""
     indicator: str = ""
+    silent: bool = False
+    rows: str = ""
+
+
+class DetectionRow(_File):
+    """What was seen of one fault, and how soon (drills/measures/detection.py)."""
+
+    fault: str
+    subject: str
+    from_s: float
+    to_s: float
+    after_s: float | None
+    kind: str = ""
+    where: str = ""
+    says: str = ""
+    outside_s: float | None = None
+    gone_after_s: float | None = None
+    remaining: str = ""
+    hurt: str = ""
+    unknown: str = ""
+    silent: bool = False
+    rows: str = ""
 
 
 class VerdictFile(_File):
@@ -47,6 +69,7 @@ class VerdictFile(_File):
     verdict: Outcome
     judgements: tuple[JudgementRow, ...]
     doubts: tuple[str, ...] = ()
+    detection: tuple[DetectionRow, ...] = ()
 
     def limit_of(self, objective: str) -> float | None:
         """The limit an objective was held to in the fault window, or in any."""
