@@ -24,7 +24,7 @@ from drills.scenario.durations import Duration
 from drills.scenario.models import ObjectiveSpec, Scenario
 from drills.scenario.parse import least_samples
 from drills.scenario.tiers import Tiers
-from drills.weighing import GRAVITY, Outcome, weighed
+from drills.weighing import GRAVITY, Outcome, excused, weighed
 
 __all__ = ["EXITS", "Judgement", "Outcome", "Verdict", "judge", "limit_of", "write_verdict"]
 
@@ -84,7 +84,7 @@ def judge(record: Record, scenario: Scenario, tiers: Tiers) -> Verdict:
         for spec in scenario.objectives
         for window in spec.windows
     )
-    found = detections(record, [one for one in judgements if _users(one.objective)])
+    found = detections(record, [one for one in judgements if _users(one.objective)], excused(doubts))
     judgements = tuple(_marked(one, found) for one in judgements)
     gravest = max((one.verdict for one in judgements), key=GRAVITY.__getitem__, default=Outcome.INCONCLUSIVE)
     return Verdict(

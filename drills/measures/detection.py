@@ -6,7 +6,7 @@ Signs are those of ``drills/measures/signs.py``. A fault that hurt users while t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -55,13 +55,19 @@ class _Fault:
     aftermath: Span
 
 
-def detections(record: Record, judgements: Sequence[Judgement] = ()) -> tuple[Detection, ...]:
-    """Every fault of the record, in the order in which they began; ``judgements`` are those of users' objectives."""
+def detections(
+    record: Record, judgements: Sequence[Judgement] = (), excused: Collection[str] = ()
+) -> tuple[Detection, ...]:
+    """Every fault of the record, in the order in which they began.
+
+    ``judgements`` are those of users' objectives; ``excused`` names claims whose failures in the fault window may be
+    our own or the machine's: what they speak of hurt nobody as far as we know.
+    """
     faults = _faults(record)
     if not faults:
         return ()
     eyes = seen(record)
-    hurts = [_hurt(record, fault.force) for fault in faults]
+    hurts = [_hurt(record, fault.force, excused) for fault in faults]
     broken = ", ".join(dict.fromkeys(one.objective for one in judgements
                                      if one.verdict == "broken" and one.window == "fault"))  # fmt: skip
     if broken and not any(hurts):  # somebody was, and nothing says by which of them
@@ -127,10 +133,10 @@ def _gone(signs: list[Sign], to_ns: int, until_ns: int) -> tuple[float | None, s
 # -- users ------------------------------------------------------------------------------------------------------------
 
 
-def _hurt(record: Record, force: Span) -> str:
+def _hurt(record: Record, force: Span, excused: Collection[str]) -> str:
     """What users met while a fault was in force, in words; empty where nothing that is not ours."""
-    parts = [_failing_setups(record, force)]
-    if generator.longest_stall_ms(record, force) < STALL_MS:
+    parts = [] if "session_setup_success_ratio" in excused else [_failing_setups(record, force)]
+    if "session_drop_ratio" not in excused and generator.longest_stall_ms(record, force) < STALL_MS:
         parts += [_dropped(record, force), _silent(record, force)]
     return ", ".join(part for part in parts if part)
 
