@@ -188,7 +188,7 @@ class _Sessions:
         self._ended = {event["session"]: event.ns for event in reversed(record.named("session.ended"))}
         for event in record.named("session.setup"):
             if event["ok"]:
-                self._of.setdefault(str(event["pair"]), []).append((event["ended_ns"], event["session"]))
+                self._of.setdefault(str(event.get("pair", "")), []).append((event["ended_ns"], event["session"]))
         for lived in self._of.values():
             lived.sort()
 

@@ -28,7 +28,7 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     shared = Counter(one.reason for one in verdict.judgements if one.verdict is Outcome.INCONCLUSIVE)
     lines += [f"  {MARKS[Outcome.INCONCLUSIVE]:<12} {count} judgements: {reason}"
               for reason, count in shared.items() if count >= SHARED_MIN]  # fmt: skip
-    for one in sorted(verdict.judgements, key=lambda one: ORDER[one.verdict]):
+    for one in sorted(verdict.judgements, key=lambda one: (not one.silent, ORDER[one.verdict])):
         if one.verdict is not Outcome.HELD and shared[one.reason] < SHARED_MIN:
             lines.append(f"  {MARKS[one.verdict]:<12} {one.objective} in {one.window}: {figure_of(one)}, "
                          f"limit {one.limit:g}; {one.reason}")  # fmt: skip
