@@ -25,6 +25,16 @@ STALL_MS = 250.0  # while our own generator stood still for so long, sessions ma
 
 
 @dataclass(frozen=True)
+class First:
+    """The first sign of one kind."""
+
+    kind: str
+    where: str
+    says: str
+    after_s: float
+
+
+@dataclass(frozen=True)
 class Detection:
     """What was seen of one fault, and by whom; every ``_s`` counts from the fault's start or end."""
 
@@ -36,6 +46,7 @@ class Detection:
     kind: str  # of the first sign, as drills/measures/signs.py has them; empty where there was none
     where: str
     says: str
+    others: tuple[First, ...]  # the first sign of every other kind: a list may know sooner than whom it concerns
     outside_s: float | None  # until somebody who asked from outside was left waiting
     gone_after_s: float | None  # from the fault's end to all signs gone; None where there was none, or they stayed
     remaining: str  # which sign was still there at the end, and for how long
@@ -103,9 +114,19 @@ def _detection(record: Record, fault: _Fault, eyes: Seen, hurt: str) -> Detectio
     return Detection(
         str(event["fault"]), str(event["subject"]), round(record.seconds_at(from_ns), 3),
         round(record.seconds_at(event["to_ns"]), 3), _after_s(first, from_ns), first.kind if first else "",
-        first.where if first else "", first.says if first else "", _after_s(waiting, from_ns), gone_after_s, remaining,
+        first.where if first else "", first.says if first else "", _others(in_time, first, from_ns), _after_s(waiting, from_ns), gone_after_s, remaining,
         hurt, unknown, bool(hurt) and first is None and not unknown,
     )  # fmt: skip
+
+
+def _others(signs: Sequence[Sign], first: Sign | None, from_ns: int) -> tuple[First, ...]:
+    """The first sign of each kind but the very first's, and but that of being left waiting."""
+    found: dict[str, First] = {}
+    for sign in signs:
+        if first is not None and sign.kind not in (first.kind, NO_ANSWER):
+            after_s = round(max(0, sign.from_ns - from_ns) / 1e9, 3)
+            found.setdefault(sign.kind, First(sign.kind, sign.where, sign.says, after_s))
+    return tuple(found.values())
 
 
 def _after_s(sign: Sign | None, from_ns: int) -> float | None:

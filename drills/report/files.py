@@ -38,6 +38,15 @@ class JudgementRow(_File):
     rows: str = ""
 
 
+class FirstRow(_File):
+    """The first sign of one kind."""
+
+    kind: str
+    where: str
+    says: str
+    after_s: float
+
+
 class DetectionRow(_File):
     """What was seen of one fault, and how soon (drills/measures/detection.py)."""
 
@@ -49,6 +58,7 @@ class DetectionRow(_File):
     kind: str = ""
     where: str = ""
     says: str = ""
+    others: tuple[FirstRow, ...] = ()
     outside_s: float | None = None
     gone_after_s: float | None = None
     remaining: str = ""

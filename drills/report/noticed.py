@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+
+class Other(Protocol):
+    """The first sign of another kind."""
+
+    @property
+    def kind(self) -> str:
+        """As drills/measures/signs.py has them."""
+
+    @property
+    def where(self) -> str:
+        """Whose page or log it was on."""
+
+    @property
+    def says(self) -> str:
+        """What it was."""
+
+    @property
+    def after_s(self) -> float:
+        """From the fault's start."""
 
 
 class Detected(Protocol):
@@ -32,6 +53,10 @@ class Detected(Protocol):
     @property
     def says(self) -> str:
         """The first sign."""
+
+    @property
+    def others(self) -> Sequence[Other]:
+        """The first sign of each other kind."""
 
     @property
     def outside_s(self) -> float | None:
@@ -98,7 +123,8 @@ def _after(row: Detected) -> str:
 
 def _sign(row: Detected) -> str:
     if row.after_s is not None:
-        return f"{row.kind}: {row.where}: {row.says}" if row.where else f"{row.kind}: {row.says}"
+        others = (f"; {one.kind} after {one.after_s:.1f} s: {one.where}: {one.says}" for one in row.others)
+        return f"{row.kind}: {row.where}: {row.says}" + "".join(others)
     if row.unknown:
         return row.unknown
     if row.outside_s is not None:

@@ -93,6 +93,15 @@ def test_a_sign_is_seen_where_it_is_shown(unlike: dict[str, Any], kind: str, whe
     assert not found.silent
 
 
+def test_the_first_sign_of_every_other_kind_is_told_too() -> None:
+    """The black-holed master of D-24: its list knows long before the relays say so themselves."""
+    stale = [{"relay_id": one, "state": "Active", "age_ms": 9000} for one in (A, B)]
+    found = one_of(paused(listed=(14.0, 22.0, {"relays": stale}), relay_a=(19.0, 22.0, {"registered_with_master": False})))
+    assert (found.kind, found.after_s) == ("state", pytest.approx(2.0, abs=0.02))
+    assert [(one.kind, one.where) for one in found.others] == [("ready", "relay_a")]
+    assert found.others[0].after_s == pytest.approx(7.0, abs=0.02)
+
+
 def test_signs_are_gone_when_the_last_look_no_longer_shows_them() -> None:
     """Three seconds after the fault's end."""
     assert one_of(paused(relay_a=(15.0, 25.0, {"ready": False}))).gone_after_s == pytest.approx(3.0, abs=0.02)
