@@ -110,7 +110,7 @@ def line(row: Detected) -> str:
     one = noticed(row)
     if row.after_s is None:
         return f"{one.fault}: {one.noticed}; {one.sign}; users: {one.users}"
-    return f"{one.fault}: noticed after {one.noticed} ({one.sign}); signs gone after {one.gone}; users: {one.users}"
+    return f"{one.fault}: noticed after {one.noticed} ({one.sign}); signs {'' if row.remaining else 'gone after '}{one.gone}; users: {one.users}"
 
 
 def _after(row: Detected) -> str:

@@ -16,13 +16,18 @@ from drills.measures.continuity import (
 )
 from drills.measures.evidence import Evidence
 from drills.measures.media import longest_silences, losses
-from drills.measures.packets import FRAME, INPUT
+from drills.measures.packets import FRAME, INPUT, Packets
 from drills.measures.sessions import drops
 from drills.objectives import CLAIMS
 from tests.record_builder import RecordBuilder, ns, sound
-from tests.measures.test_media_measures import rows_of
 
 SIGNALING, AUTH = CLAIMS["signaling_continuity_ratio"], CLAIMS["auth_continuity_ratio"]
+
+
+def rows_of(packets: Packets) -> list[dict[str, int]]:
+    """The columns as one dict a packet."""
+    names = list(packets.columns)
+    return [dict(zip(names, map(int, row), strict=True)) for row in zip(*packets.columns.values(), strict=True)]
 
 
 def shuffled(seed: int) -> RecordBuilder:

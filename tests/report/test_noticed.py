@@ -25,7 +25,7 @@ SILENT = detected(
     (detected(), "down relay_a_to_master: noticed after 0.5 s (ready: relay_a: not ready); signs gone after 1.2 s; "
                  "users: not seen to be hurt"),
     (detected(gone_after_s=None, remaining="relay_a: not ready, still 6.0 s after its end"),
-     "down relay_a_to_master: noticed after 0.5 s (ready: relay_a: not ready); signs gone after not gone: relay_a: not "
+     "down relay_a_to_master: noticed after 0.5 s (ready: relay_a: not ready); signs not gone: relay_a: not "
      "ready, still 6.0 s after its end; users: not seen to be hurt"),
     (detected(others=[{"kind": "log", "where": "relay_a", "says": "WARN odd", "after_s": 1.04}]),
      "down relay_a_to_master: noticed after 0.5 s (ready: relay_a: not ready; log after 1.0 s: relay_a: WARN odd); signs "
