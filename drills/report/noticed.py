@@ -110,7 +110,8 @@ def line(row: Detected) -> str:
     one = noticed(row)
     if row.after_s is None:
         return f"{one.fault}: {one.noticed}; {one.sign}; users: {one.users}"
-    return f"{one.fault}: noticed after {one.noticed} ({one.sign}); signs {'' if row.remaining else 'gone after '}{one.gone}; users: {one.users}"
+    gone = one.gone if row.remaining else f"gone after {one.gone}"
+    return f"{one.fault}: noticed after {one.noticed} ({one.sign}); signs {gone}; users: {one.users}"
 
 
 def _after(row: Detected) -> str:
