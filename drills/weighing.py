@@ -111,7 +111,7 @@ def _broken_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt)
 
 
 def excused(doubts: Iterable[Doubt]) -> frozenset[str]:
-    """The claims whose failures in the fault window some doubt can explain: a stall of ours too short to do so cannot."""
+    """The claims whose failures in the fault window some doubt can explain; a stall too short to do so cannot."""
     return frozenset(
         claim for claim, harmless_ms in HARMLESS_STALL_MS.items() for doubt in doubts
         if doubt.concerns(claim, "fault") and Outcome.BROKEN in doubt.voids

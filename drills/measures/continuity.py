@@ -204,7 +204,7 @@ class _Sessions:
 
 
 def media_continuity(record: Record, span: Span, claim: Claim) -> Evidence:
-    """Sessions of the window whose media went on: no silence of 250 ms, no new lease that they were not told to take."""
+    """Sessions of the window whose media went on: no silence of 250 ms, no new lease that nobody told them to take."""
     mine = _rows_of(record, span)
     frozen = sum(row.longest_ms >= FROZEN_MS for row in mine)
     moved = sum(bool(row.unplanned) for row in mine)

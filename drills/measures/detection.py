@@ -111,11 +111,12 @@ def _detection(record: Record, fault: _Fault, eyes: Seen, hurt: str) -> Detectio
     unknown = _unknown(event, eyes, fault.force) if first is None else ""
     gone_after_s, remaining = _gone(mine, int(event["to_ns"]), fault.aftermath.to_ns)
     from_ns = int(event.get("from_ns") or event["asked_ns"])
+    kind, where, says = (first.kind, first.where, first.says) if first else ("", "", "")
     return Detection(
         str(event["fault"]), str(event["subject"]), round(record.seconds_at(from_ns), 3),
-        round(record.seconds_at(event["to_ns"]), 3), _after_s(first, from_ns), first.kind if first else "",
-        first.where if first else "", first.says if first else "", _others(in_time, first, from_ns), _after_s(waiting, from_ns), gone_after_s, remaining,
-        hurt, unknown, bool(hurt) and first is None and not unknown,
+        round(record.seconds_at(event["to_ns"]), 3), _after_s(first, from_ns), kind, where, says,
+        _others(in_time, first, from_ns), _after_s(waiting, from_ns), gone_after_s, remaining, hurt, unknown,
+        bool(hurt) and first is None and not unknown,
     )  # fmt: skip
 
 

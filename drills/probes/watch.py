@@ -29,7 +29,8 @@ LOGS_EVERY_S = 0.05
 
 _ANCHORS = {
     "relay": re.compile(r"relay re-registered with master|attempting relay re-registration|relay heartbeat|"
-                        r"failed to connect to master|master registration failed|Registered successfully|\b(?:WARN|ERROR)\b"),
+                        r"failed to connect to master|master registration failed|Registered successfully|"
+                        r"\b(?:WARN|ERROR)\b"),
     "master": re.compile(r"relay registered: (?P<id>[0-9a-f-]{36})|Admin updated relay|Sybil check failed|rejected|"
                          r"\b(?:WARN|ERROR)\b"),
     "gateway": re.compile(r"\b(WARN|ERROR)\b"),

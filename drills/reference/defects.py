@@ -36,8 +36,11 @@ REGISTRY: dict[str, Defect] = {
         Defect("relay_never_reregisters", "relay", "after six failed heartbeats it goes silent instead of registering"),
         Defect("relay_adds_40ms", "relay", "every FORWARD is held for 40 ms before it is sent on"),
         Defect("gateway_loses_one_offer_in_ten", "gateway", "every tenth Offer is not passed on", "D20"),
-        Defect("gateway_drops_sockets", "gateway", "three times a second it closes another bound socket and lets its "
-               "user bind no more for 10 s"),
+        Defect(
+            "gateway_drops_sockets",
+            "gateway",
+            "three times a second it closes another bound socket and lets its user bind no more for 10 s",
+        ),
         Defect("gateway_forgets_tokens_early", "gateway", "a session token is good for 10 s, not for 24 h"),
         Defect("relay_refuses_one_present_in_ten", "relay", "every tenth valid LEASE_PRESENT gets REJECT 2"),
         Defect("relay_returns_late", "relay", "it registers 16 heartbeats after its start"),

@@ -85,7 +85,7 @@ class Detected(Protocol):
 
 @dataclass(frozen=True)
 class Noticed:
-    """A row of the table: which fault, how soon it was noticed and by what, how soon all was well again, who suffered."""
+    """A row of the table: which fault, how soon it was noticed and by what, when all was well again, who suffered."""
 
     fault: str
     noticed: str

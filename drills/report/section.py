@@ -24,7 +24,14 @@ def section(run: Run, drawn: Path | None, heading: str) -> str:
     if run.verdict:
         silent = any(row.silent for row in run.verdict.detection)
         parts += [_detection(run)] if silent else []
-        parts += [_picture(run, drawn), *([] if silent else [_detection(run)]), _objectives(run), _indicators(run), _faults(run), _doubts(run)]
+        parts += [
+            _picture(run, drawn),
+            *([] if silent else [_detection(run)]),
+            _objectives(run),
+            _indicators(run),
+            _faults(run),
+            _doubts(run),
+        ]
     return "\n\n".join(part for part in [*parts, _provenance(run)] if part)
 
 
@@ -56,8 +63,11 @@ def _detection(run: Run) -> str:
     rows = [noticed(row) for row in run.verdict.detection] if run.verdict else []
     if not rows:
         return ""
-    cells = ((text(one.fault), ("**SILENT** " if one.silent else "") + text(one.noticed), text(one.sign), text(one.gone),
-              text(one.users)) for one in rows)  # fmt: skip
+    cells = (
+        (text(one.fault), ("**SILENT** " if one.silent else "") + text(one.noticed), text(one.sign), text(one.gone),
+         text(one.users))
+        for one in rows
+    )  # fmt: skip
     return "### Time to detect\n\n" + table(HEAD, cells)
 
 

@@ -81,8 +81,10 @@ def test_in_calm_there_are_no_signs() -> None:
      "state", "master", "relay_a was last heard 1.6 s ago"),
     ({"listed": (15.0, 25.0, {"relays": []})}, "state", "master", "relay_a is not listed"),
     ({"gateway": (15.0, 25.0, "GET /health: Connection refused")}, "unreachable", "gateway", "Connection refused"),
-    ({"relay_b": (15.0, 25.0, {"counters": {"packets_rx": 10**6, "unknown_peer_packets": 7}})}, "counter", "relay_b", "grew by 7"),
-    ({"gateway": (15.0, 25.0, {"auth": {"auth_failures": 40, "login_success": 10**6}})}, "counter", "gateway", "auth_failures grew by 40"),
+    ({"relay_b": (15.0, 25.0, {"counters": {"packets_rx": 10**6, "unknown_peer_packets": 7}})},
+     "counter", "relay_b", "grew by 7"),
+    ({"gateway": (15.0, 25.0, {"auth": {"auth_failures": 40, "login_success": 10**6}})},
+     "counter", "gateway", "auth_failures grew by 40"),
 ])  # fmt: skip
 def test_a_sign_is_seen_where_it_is_shown(unlike: dict[str, Any], kind: str, where: str, says: str) -> None:
     """From the first look that shows it, three seconds after the fault began."""
@@ -96,7 +98,9 @@ def test_a_sign_is_seen_where_it_is_shown(unlike: dict[str, Any], kind: str, whe
 def test_the_first_sign_of_every_other_kind_is_told_too() -> None:
     """The black-holed master of D-24: its list knows long before the relays say so themselves."""
     stale = [{"relay_id": one, "state": "Active", "age_ms": 9000} for one in (A, B)]
-    found = one_of(paused(listed=(14.0, 22.0, {"relays": stale}), relay_a=(19.0, 22.0, {"registered_with_master": False})))
+    found = one_of(
+        paused(listed=(14.0, 22.0, {"relays": stale}), relay_a=(19.0, 22.0, {"registered_with_master": False}))
+    )
     assert (found.kind, found.after_s) == ("state", pytest.approx(2.0, abs=0.02))
     assert [(one.kind, one.where) for one in found.others] == [("ready", "relay_a")]
     assert found.others[0].after_s == pytest.approx(7.0, abs=0.02)
@@ -134,7 +138,9 @@ def test_a_log_line_unlike_any_in_calm_is_a_sign() -> None:
     builder = paused()
     builder.event(5.0, "log", service="relay_a", line="2026-11-03T14:00:05.1Z  WARN wavry_relay: slow (12 ms)")
     builder.event(13.0, "log", service="relay_a", line="2026-11-03T14:00:13.1Z  WARN wavry_relay: slow (99 ms)")
-    builder.event(13.5, "log", service="relay_a", line="2026-11-03T14:00:13.5Z  INFO wavry_relay: Registered successfully")
+    builder.event(
+        13.5, "log", service="relay_a", line="2026-11-03T14:00:13.5Z  INFO wavry_relay: Registered successfully"
+    )
     builder.event(14.0, "log", service="relay_a", line="2026-11-03T14:00:14.1Z  WARN wavry_relay: heartbeat failed")
     found = one_of(builder)
     assert (found.kind, found.says) == ("log", "WARN wavry_relay: heartbeat failed")

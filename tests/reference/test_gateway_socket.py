@@ -455,7 +455,7 @@ def test_a_token_is_stored_as_its_hash_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("defects", [(), ("gateway_drops_sockets",)])
 def test_a_socket_stays_bound_unless_the_defect_drops_it(tmp_path: Path, defects: tuple[str, ...]) -> None:
-    """gateway_drops_sockets: whoever is bound longest is closed and may not bind for a while; the sound one does not."""
+    """gateway_drops_sockets: whoever is bound longest is closed and may not bind for a while; the sound one never."""
 
     async def play(house: House) -> None:
         token = await house.register("ann")

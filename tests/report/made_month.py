@@ -29,8 +29,8 @@ def judgement(
 def detected(**more: Any) -> dict[str, Any]:
     """One row of verdict.json's detection."""
     row = {"fault": "down", "subject": "relay_a_to_master", "from_s": 2.0, "to_s": 3.5, "after_s": 0.5, "kind": "ready",
-           "where": "relay_a", "says": "not ready", "others": [], "outside_s": None, "gone_after_s": 1.25, "remaining": "",
-           "hurt": "", "unknown": "", "silent": False, "rows": "journal.jsonl"}  # fmt: skip
+           "where": "relay_a", "says": "not ready", "others": [], "outside_s": None, "gone_after_s": 1.25,
+           "remaining": "", "hurt": "", "unknown": "", "silent": False, "rows": "journal.jsonl"}  # fmt: skip
     return {**row, **more}
 
 
@@ -90,12 +90,13 @@ def hostile_month(out: Path) -> Path:
     rows = [judgement(verdict="broken", reason=HOSTILE, why=HOSTILE, objective=HOSTILE, window=HOSTILE, unit=HOSTILE,
                       indicator=HOSTILE, rows=HOSTILE)]  # fmt: skip
     words = dict.fromkeys(("fault", "subject", "kind", "where", "says", "remaining", "hurt", "unknown"), HOSTILE)
+    other = {"kind": HOSTILE, "where": HOSTILE, "says": HOSTILE, "after_s": 1.0}
     facts = provenance_file(
         command=f"drills run ``` {HOSTILE}", commit=HOSTILE, limits_in_force={HOSTILE: HOSTILE}, pace=HOSTILE,
         programs={HOSTILE: HOSTILE}, services={HOSTILE: {"command": [HOSTILE]}}, defects=[HOSTILE], seed=HOSTILE,
     )  # fmt: skip
     folder = add_run(out, "calm", "20261103T140000-aaaa", verdict="broken", judgements=rows, doubts=[HOSTILE],
-                     detection=[detected(**words, others=[{"kind": HOSTILE, "where": HOSTILE, "says": HOSTILE, "after_s": 1.0}])],
+                     detection=[detected(**words, others=[other])],
                      provenance=facts, tier=HOSTILE, target=HOSTILE, stage=HOSTILE)  # fmt: skip
     series = series_file("calm", "x", claim=HOSTILE, blast_radius=HOSTILE)
     fault = dict.fromkeys(("fault", "subject", "asked", "measured_on", "measured_off"), HOSTILE)

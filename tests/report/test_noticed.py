@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from made_month import MONTH, add_run, detected, judgement
 
+from drills.measures.detection import Detection
 from drills.report.files import DetectionRow
 from drills.report.month import write_month
 from drills.report.noticed import line
 from drills.report.terminal import verdict_lines
 from drills.verdict import Outcome, Verdict
-from drills.measures.detection import Detection
 
 SILENT = detected(
     fault="pause", subject="master", after_s=None, kind="", where="", says="", outside_s=1.6, gone_after_s=0.2,
@@ -28,8 +28,8 @@ SILENT = detected(
      "down relay_a_to_master: noticed after 0.5 s (ready: relay_a: not ready); signs not gone: relay_a: not "
      "ready, still 6.0 s after its end; users: not seen to be hurt"),
     (detected(others=[{"kind": "log", "where": "relay_a", "says": "WARN odd", "after_s": 1.04}]),
-     "down relay_a_to_master: noticed after 0.5 s (ready: relay_a: not ready; log after 1.0 s: relay_a: WARN odd); signs "
-     "gone after 1.2 s; users: not seen to be hurt"),
+     "down relay_a_to_master: noticed after 0.5 s (ready: relay_a: not ready; log after 1.0 s: relay_a: WARN odd); "
+     "signs gone after 1.2 s; users: not seen to be hurt"),
     (SILENT, "pause master: silent: no sign anywhere; nobody says anything; who asks from outside is left without an "
              "answer after 1.6 s; users: 20 of 20 set-ups failed"),
     (detected(after_s=None, unknown="it was not seen to land"),
