@@ -102,8 +102,12 @@ def _counted(packets: Packets, window: str, span: Span) -> list[Row]:
     counts += [copies.astype(numpy.int64), numpy.bincount(code[late[due[late]]], minlength=len(flows))]
     numbers, session = numpy.unique(flows // 2, return_inverse=True)
     sums = [numpy.bincount(session, count, len(numbers)).astype(numpy.int64) for count in counts]
-    return [Row(int(number), window, *(int(each[place]) for each in sums))
-            for place, number in enumerate(numbers) if sums[0][place]]  # fmt: skip
+    sent, lost, duplicated, reordered = (each.tolist() for each in sums)
+    return [
+        Row(number, window, sent[place], lost[place], duplicated[place], reordered[place])
+        for place, number in enumerate(numbers.tolist())
+        if sent[place]
+    ]
 
 
 def _reordered(packets: Packets) -> Any:

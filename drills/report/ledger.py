@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from drills.measures.continuity import SILENCES_MS, Row, ledger
@@ -17,6 +18,11 @@ from drills.record import Record
 
 NAME = "ledger.csv"
 Cell = str | int | float
+
+
+def _silences(nth: int, row: Row) -> int:
+    return row.silences[nth]
+
 
 _COUNTS: dict[str, Callable[[Row], Cell]] = {
     "id": lambda row: row.key,
@@ -26,7 +32,7 @@ _COUNTS: dict[str, Callable[[Row], Cell]] = {
     "packets_lost": lambda row: row.lost,
     "packets_duplicated": lambda row: row.duplicated,
     "packets_reordered": lambda row: row.reordered,
-    **{f"silences_{least}ms": (lambda row, nth=nth: row.silences[nth]) for nth, least in enumerate(SILENCES_MS)},
+    **{f"silences_{least}ms": partial(_silences, nth) for nth, least in enumerate(SILENCES_MS)},
     "longest_ms": lambda row: row.longest_ms,
     "continuous": lambda row: int(row.continuous),
     "cut_off": lambda row: "; ".join(row.cut),
