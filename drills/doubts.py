@@ -209,7 +209,7 @@ def _saturated(record: Record, window: str, span: Span) -> list[Doubt]:
     # a queue of logins can hold up each of them for ever; a start only for as long as the machine was full
     starts = frozenset(name for name, claim in CLAIMS.items() if claim.shape is Shape.TIME_MAX) - BY_THE_CLOCK
     return [
-        Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, SETUP_CLAIMS),
+        Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, SETUP_CLAIMS | {"signaling_continuity_ratio"}),
         Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, starts, most_ms=longest * 1e3),
     ]
 

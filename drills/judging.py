@@ -1,4 +1,4 @@
-"""From a run's folder to its verdict and its per-second series, both written beside the record."""
+"""From a run's folder to its verdict and its ledger and per-second series, all written beside the record."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from drills.catalogue import Catalogue
 from drills.errors import BadInput
 from drills.record import Journal, Record
+from drills.report.ledger import write_ledger
 from drills.report.series import write_series
 from drills.scenario.parse import load_scenario
 from drills.verdict import Outcome, Verdict, judge, write_verdict
@@ -29,6 +30,7 @@ def judge_folder(folder: Path) -> Verdict:
     catalogue = Catalogue()
     scenario = load_scenario(folder / "scenario.yaml", catalogue.compose, catalogue.tiers, name=_drill(record))
     verdict = judge(record, scenario, catalogue.tiers)
+    write_ledger(record, folder)
     write_verdict(folder, verdict)
     write_series(record, folder)
     return verdict

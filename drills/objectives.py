@@ -61,6 +61,7 @@ class Claim:
     indicator: str = ""  # the Operations page's name, where it is one of its service indicators
     windows: tuple[str, ...] = ("calm", "fault", "recovery")
     about_time_ms: float = 0.0  # how many ms one unit is, for claims whose limit is a time; 0 for others
+    rows: str = "journal.jsonl"  # what the figure is made of: a file of the record, and which of its rows and columns
 
     @property
     def measure(self) -> Measure:
@@ -74,52 +75,77 @@ _TABLE = (
     Claim(
         "session_setup_success_ratio", Shape.RATIO_MIN, "ratio", "sessions:setups",
         "a session that is asked for comes up", doubts=SETUP, indicator="session setup success rate",
+        rows="journal.jsonl#event=session.setup, by=intended_ns, field=ok",
     ),
     Claim(
         "setup_outage_s", Shape.TIME_MAX, "s", "sessions:setup_outage",
         "whoever asks for a session gets one again soon", doubts=SETUP, about_time_ms=1000.0,
+        rows="journal.jsonl#event=session.setup, by=intended_ns, field=ok",
     ),
     Claim(
         "handshake_failure_ratio", Shape.RATIO_MAX, "ratio", "sessions:handshakes",
         "a relay acknowledges the lease that is presented to it", doubts=SETUP, indicator="handshake failure rate",
+        rows="journal.jsonl#event=handshake, by=sent_ns, field=outcome",
     ),
     Claim(
         "session_drop_ratio", Shape.RATIO_MAX, "ratio", "sessions:drops",
         "a session lasts until its planned end", doubts=MEDIA, indicator="session drop rate",
+        rows="ledger.csv#column=cut_off",
     ),
     Claim(
         "packets_lost_ratio", Shape.RATIO_MAX, "ratio", "media:losses",
         "what one end sends, the other receives", doubts=MEDIA,
+        rows="ledger.csv#column=packets_lost of packets_sent",
     ),
     Claim(
         "silence_ms_p99", Shape.QUANTILE_MAX, "ms", "media:longest_silences",
         "no session hears nothing for long", quantile=0.99, doubts=MEDIA, about_time_ms=1.0,
+        rows="ledger.csv#column=longest_ms",
+    ),
+    Claim(
+        "media_continuity_ratio", Shape.RATIO_MIN, "ratio", "continuity:media_continuity",
+        "a session's media goes on: nothing freezes, and nobody has to look for another relay", doubts=MEDIA,
+        rows="ledger.csv#column=continuous",
+    ),
+    Claim(
+        "signaling_continuity_ratio", Shape.RATIO_MIN, "ratio", "continuity:signaling_continuity",
+        "whoever is bound stays bound, or is again soon by the token that they have", doubts=SETUP,
+        indicator="signal continuity", rows="journal.jsonl#event=signal.bound, signal.lost, signal.rebound",
+    ),
+    Claim(
+        "auth_continuity_ratio", Shape.RATIO_MIN, "ratio", "continuity:auth_continuity",
+        "a token that was accepted goes on being accepted", indicator="auth continuity",
+        rows="journal.jsonl#event=signal.bound, signal.rebound, signal.refused",
     ),
     Claim(
         "input_to_present_ms_p95", Shape.QUANTILE_MAX, "ms", "media:input_to_present",
         "an input is seen in a frame soon", quantile=0.95, doubts=MEDIA, about_time_ms=1.0,
-        indicator="p95 input-to-present latency",
+        indicator="p95 input-to-present latency", rows="samples/*.parquet#direction=0, by=intended_ns",
     ),
     Claim(
         "input_to_present_ms_p99", Shape.QUANTILE_MAX, "ms", "media:input_to_present",
         "almost every input is seen in a frame soon", quantile=0.99, doubts=MEDIA, about_time_ms=1.0,
-        indicator="p99 input-to-present latency",
+        indicator="p99 input-to-present latency", rows="samples/*.parquet#direction=0, by=intended_ns",
     ),
     Claim(
         "no_lease_lands_on_a_draining_relay", Shape.COUNT_MAX, "leases", "drain:leases_on_the_drained",
         "nobody new is sent to a relay that is being drained", windows=("fault",),
+        rows="journal.jsonl#event=lease.given, by=asked_ns, field=relay_id",
     ),
     Claim(
         "drain_holds", Shape.COUNT_MIN, "heartbeats", "drain:heartbeats_held",
         "a drained relay stays drained while it goes on beating", windows=("fault",),
+        rows="journal.jsonl#event=relays.seen, by=asked_ns, field=relays",
     ),
     Claim(
         "reregistration_seen", Shape.COUNT_MIN, "registrations", "drain:reregistrations",
         "a relay that lost its master registers again by itself", windows=("fault",),
+        rows="journal.jsonl#event=master.registered, field=relay_id",
     ),
     Claim(
         "drain_survives_reregistration", Shape.COUNT_MAX, "sightings", "drain:sightings_after_reregistration",
         "a drain is not undone by the relay registering again", windows=("fault",),
+        rows="journal.jsonl#event=relays.seen, by=asked_ns, field=relays",
     ),
     Claim(
         "relay_back_s", Shape.TIME_MAX, "s", "drain:seconds_until_back",
@@ -163,6 +189,7 @@ _TABLE = (
     Claim(
         "restore_s", Shape.TIME_MAX, "s", "backup:seconds_until_restored",
         "a destroyed database is restored and somebody logs in again soon", windows=("fault",), about_time_ms=1000.0,
+        rows="journal.jsonl#event=fault.receipt, relay.back, field=asked_ns, forwarded_ns",
         doubts=frozenset({DoubtKind.STARVED, DoubtKind.CLOCK}),
     ),
     Claim(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,15 @@ from drills.doubts import Doubt, doubts_of
 from drills.errors import Exit
 from drills.invariants.base import Checked, Invariant, Standing
 from drills.invariants.table import INVARIANTS
+from drills.measures.detection import Detection, detections
 from drills.measures.evidence import Evidence
-from drills.objectives import ALWAYS, CLAIMS, Shape
-from drills.record import Record
+from drills.objectives import ALWAYS, CLAIMS, Claim, DoubtKind, Shape
+from drills.record import Record, Span
 from drills.scenario.durations import Duration
 from drills.scenario.models import ObjectiveSpec, Scenario
 from drills.scenario.parse import least_samples
 from drills.scenario.tiers import Tiers
-from drills.weighing import GRAVITY, Outcome, weighed
+from drills.weighing import GRAVITY, Outcome, excused, weighed
 
 __all__ = ["EXITS", "InvariantRow", "Judgement", "Outcome", "Verdict", "judge", "limit_of", "write_verdict"]
 
@@ -47,6 +48,8 @@ class Judgement:
     why: str
     reason: str
     indicator: str = ""
+    silent: bool = False  # users were hurt, and the control plane gave no sign of the fault that did it
+    rows: str = ""  # where in the run's folder the figure is made from, so that it can be worked out again
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Verdict:
     judgements: tuple[Judgement, ...]
     doubts: tuple[str, ...] = ()
     invariants: tuple[InvariantRow, ...] = ()
+    detection: tuple[Detection, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in verdict.json (design §6)."""
@@ -106,13 +110,26 @@ def judge(record: Record, scenario: Scenario, tiers: Tiers) -> Verdict:
         for window in spec.windows
     )
     invariants = tuple(InvariantRow.of(one, one.check(record)) for one in INVARIANTS.values())
+    found = detections(record, [one for one in judgements if _users(one.objective)], excused(doubts))
+    judgements = tuple(_marked(one, found) for one in judgements)
     gravest = max((one.verdict for one in judgements), key=GRAVITY.__getitem__, default=Outcome.INCONCLUSIVE)
     if any(one.outcome is Standing.VIOLATED for one in invariants):
         gravest = Outcome.BROKEN
     return Verdict(
         record.provenance["drill"], record.provenance["run"], record.provenance["target"], record.provenance["stage"],
-        tier, gravest, judgements, tuple(dict.fromkeys(str(doubt) for doubt in doubts)), invariants,
+        tier, gravest, judgements, tuple(dict.fromkeys(str(doubt) for doubt in doubts)), invariants, found,
     )  # fmt: skip
+
+
+def _users(objective: str) -> bool:
+    """Whether an objective is about what users met: those are the ones that our own load can spoil."""
+    return DoubtKind.GENERATOR in CLAIMS[objective].doubts
+
+
+def _marked(judgement: Judgement, found: tuple[Detection, ...]) -> Judgement:
+    """A users' objective that was broken by a fault of which there was no sign says so."""
+    silent = judgement.verdict is Outcome.BROKEN and judgement.window == "fault" and _users(judgement.objective)
+    return replace(judgement, silent=True) if silent and any(one.silent for one in found) else judgement
 
 
 def limit_of(spec: ObjectiveSpec, tiers: Tiers, tier: str, heartbeat_s: float) -> float:
@@ -137,8 +154,17 @@ def _judged(record: Record, spec: ObjectiveSpec, window: str, limit: float, doub
     figure = evidence.figure if evidence.figure is not None and math.isfinite(evidence.figure) else None
     return Judgement(
         spec.claim, window, outcome, figure, limit, claim.unit, evidence.samples, samples_min, spec.why, reason,
-        claim.indicator,
+        claim.indicator, rows=rows_of(claim, window, span),
     )  # fmt: skip
+
+
+def rows_of(claim: Claim, window: str, span: Span | None) -> str:
+    """Where a figure's rows are: the file of the run's folder, the window, its column, event or clock."""
+    if span is None:
+        return ""
+    file, _, which = claim.rows.partition("#")
+    here = f"window={window}" if file.endswith(".csv") else f"ns={span.from_ns}..{span.to_ns}"
+    return f"{file}#" + ", ".join(part for part in (here, which) if part)
 
 
 def write_verdict(folder: Path, verdict: Verdict) -> Path:

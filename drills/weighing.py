@@ -7,11 +7,12 @@ or as many bad samples forgiven as it may have caused, would the promise still b
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from enum import StrEnum
 
 from drills.doubts import Doubt
 from drills.measures.evidence import Evidence
-from drills.objectives import Claim, DoubtKind, Shape
+from drills.objectives import ALWAYS, CLAIMS, Claim, DoubtKind, Shape
 
 Z_99 = 2.5758  # two-sided 99 % of the normal distribution
 
@@ -30,6 +31,8 @@ HARMLESS_STALL_MS = {
     # half a second is a tenth of a set-up's patience, and a quarter of the longest wait between two tries to bind
     "setup_outage_s": 500.0,
     "rebind_storm_s": 500.0,
+    "media_continuity_ratio": 200.0,
+    "signaling_continuity_ratio": 2500.0,  # half of the time in which a lost end must be bound again
 }
 
 
@@ -108,6 +111,9 @@ def _broken_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt)
     lost = claim.name == "packets_lost_ratio" and doubt.kind is DoubtKind.STARVED  # its socket ran over, or it was late
     if claim.shape is Shape.RATIO_MAX and (doubt.kind is DoubtKind.OWN_LOSS or lost):
         return interval_99(max(0, (evidence.hits or 0) - _whole(doubt.most_failures)), evidence.samples)[0] > limit
+    if claim.shape is Shape.RATIO_MIN and doubt.kind is DoubtKind.OWN_LOSS:
+        kept = min(evidence.samples, (evidence.hits or 0) + _whole(doubt.most_failures))
+        return interval_99(kept, evidence.samples)[1] < limit
     ratio = claim.shape in (Shape.RATIO_MAX, Shape.RATIO_MIN)
     if (ratio or claim.shape is Shape.COUNT_MAX) and doubt.kind in (DoubtKind.GENERATOR, DoubtKind.STARVED):
         return doubt.most_ms < HARMLESS_STALL_MS.get(claim.name, 0.0)
@@ -130,6 +136,15 @@ def _held_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt) -
     if claim.shape is Shape.TIME_MAX:
         return (evidence.figure or 0.0) + doubt.most_ms / claim.about_time_ms <= limit
     return claim.shape is Shape.COUNT_MAX and doubt.most_ms < HARMLESS_STALL_MS.get(claim.name, 0.0)
+
+
+def excused(doubts: Iterable[Doubt]) -> frozenset[str]:
+    """The claims whose failures in the fault window some doubt can explain; a stall too short to do so cannot."""
+    return frozenset(
+        claim for claim, harmless_ms in HARMLESS_STALL_MS.items() for doubt in doubts
+        if doubt.concerns(claim, "fault") and Outcome.BROKEN in doubt.voids
+        and doubt.kind in CLAIMS[claim].doubts | ALWAYS and doubt.most_ms >= harmless_ms
+    )  # fmt: skip
 
 
 def _whole(failures: float) -> int:

@@ -135,6 +135,23 @@ class RecordBuilder:
         return self.event(at_s, "session.ended", session=number, kind=kind, planned=planned, reason=reason,
                           planned_ns=ns(at_s), stopped_ns=ns(at_s))  # fmt: skip
 
+    def bound(self, at_s: float, end: str, *, until_s: float | None = None, logged_in: bool = False) -> RecordBuilder:
+        """An end that binds, and hangs up later; with ``logged_in`` its token was refused first."""
+        if logged_in:
+            self.event(at_s - 0.1, "signal.refused", end=end, reason="Invalid Token")
+        self.event(at_s, "signal.bound", end=end, lost_ns=0, bound_ns=ns(at_s), tries=1, logged_in=logged_in)
+        return self if until_s is None else self.event(until_s, "signal.released", end=end)
+
+    def signal_lost(
+        self, at_s: float, end: str, *, again_s: float | None = None, logged_in: bool = False
+    ) -> RecordBuilder:
+        """An end that loses its socket, and may be bound again."""
+        self.event(at_s, "signal.lost", end=end, lost_ns=ns(at_s), cause="closed by the gateway")
+        if again_s is None:
+            return self
+        return self.event(again_s, "signal.rebound", end=end, lost_ns=ns(at_s), bound_ns=ns(again_s), tries=1,
+                          logged_in=logged_in)  # fmt: skip
+
     def handshakes(
         self, at_s: float, count: int, bad: int, outcome: str = "reject", relay_id: str = A
     ) -> RecordBuilder:

@@ -85,6 +85,30 @@ def some_quiet(quiet: int, count: int = 200, seconds: float = 0.6) -> Make:
     return make
 
 
+def bound(lost: int, count: int = 200) -> Make:
+    """Ends that bind before the fault; some lose their sockets in it, half of those for too long, the others' token."""
+
+    def make() -> RecordBuilder:
+        builder = sound(0)
+        for number in range(count):
+            builder.bound(5.0 + number / 100, f"v{number}h")
+            if number < lost:
+                builder.signal_lost(12.0, f"v{number}h", again_s=18.0 if number % 2 else 13.0, logged_in=not number % 2)
+        return builder
+
+    return make
+
+
+def tokens(refused: int, count: int = 200) -> Make:
+    def make() -> RecordBuilder:
+        builder = sound(0)
+        for number in range(count):
+            builder.bound(11.0 + number / 20, f"v{number}c", until_s=11.5 + number / 20, logged_in=number < refused)
+        return builder
+
+    return make
+
+
 @dataclass(frozen=True)
 class Case:
     """One claim with the limit it is held to and the three records."""
@@ -110,6 +134,9 @@ CASES = {
         0.005, 5000, lambda: sound(200, lost_every=500), lambda: sound(200, lost_every=20), lambda: sound(20),
     ),
     "silence_ms_p99": Case(250.0, 150, lambda: sound(200), some_quiet(20), lambda: sound(149)),
+    "media_continuity_ratio": Case(0.98, 150, some_quiet(2), some_quiet(20), lambda: sound(149)),
+    "signaling_continuity_ratio": Case(0.98, 150, bound(2), bound(20), bound(0, 149)),
+    "auth_continuity_ratio": Case(0.98, 150, tokens(2), tokens(20), tokens(0, 149)),
     "input_to_present_ms_p95": Case(
         70.0, 2000, lambda: sound(200), lambda: sound(200, delay_s=0.08), lambda: sound(20),
     ),

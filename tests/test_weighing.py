@@ -10,8 +10,8 @@ import pytest
 
 from drills.doubts import BOTH, ONLY_BROKEN, ONLY_HELD, Doubt
 from drills.measures.evidence import Evidence, ratio
-from drills.objectives import CLAIMS, DoubtKind
-from drills.weighing import Outcome, interval_99, weighed
+from drills.objectives import CLAIMS, DoubtKind, Shape
+from drills.weighing import Outcome, excused, interval_99, weighed
 
 HELD, INCONCLUSIVE, BROKEN = Outcome.HELD, Outcome.INCONCLUSIVE, Outcome.BROKEN
 
@@ -175,13 +175,20 @@ def test_own_losses_are_forgiven_one_for_one(failures: float, expected: Outcome)
     assert outcome("silence_ms_p99", quantile([10.0] * 180 + [1000.0] * 20), 250.0, 150, own) is expected
 
 
+@pytest.mark.parametrize(("failures", "expected"), [(5, BROKEN), (19, INCONCLUSIVE), (math.inf, INCONCLUSIVE)])
+def test_own_losses_are_forgiven_to_a_share_of_successes_too(failures: float, expected: Outcome) -> None:
+    """A freeze may be made of packets that died in our own sockets."""
+    own = doubt(DoubtKind.OWN_LOSS, ONLY_BROKEN, failures=failures)
+    assert outcome("media_continuity_ratio", ratio(180, 200), 0.98, 150, own) is expected
+
+
 @pytest.mark.parametrize(("claim", "harmless_ms"), [
     ("session_setup_success_ratio", 400.0), ("handshake_failure_ratio", 400.0), ("packets_lost_ratio", 400.0),
-    ("session_drop_ratio", 150.0),
+    ("session_drop_ratio", 150.0), ("media_continuity_ratio", 150.0), ("signaling_continuity_ratio", 2000.0),
 ])  # fmt: skip
 def test_a_stall_too_short_to_make_a_failure_excuses_none(claim: str, harmless_ms: float) -> None:
     """A failed set-up needs a time-out of a second to run out."""
-    limit = 0.98 if "success" in claim else 0.02
+    limit = 0.98 if CLAIMS[claim].shape is Shape.RATIO_MIN else 0.02
     evidence = ratio(100, 200)
     assert outcome(claim, evidence, limit, 1, doubt(DoubtKind.GENERATOR, most_ms=harmless_ms)) is BROKEN
     assert outcome(claim, evidence, limit, 1, doubt(DoubtKind.GENERATOR, most_ms=2 * harmless_ms)) is INCONCLUSIVE
@@ -248,3 +255,14 @@ def test_a_gateway_that_waited_for_a_moment_has_not_lost_a_message_by_it(
     starved = doubt(DoubtKind.STARVED, ONLY_BROKEN, most_ms=stall_ms)
     assert outcome(claim, Evidence(8, 4.0), 0.0, 8, starved) is expected
     assert outcome(claim, Evidence(8, 0.0), 0.0, 8, starved) is HELD
+
+
+@pytest.mark.parametrize(("kind", "most_ms", "expected"), [
+    (DoubtKind.GENERATOR, 60.0, False), (DoubtKind.GENERATOR, 600.0, True), (DoubtKind.STARVED, 600.0, True),
+    (DoubtKind.INTERRUPTED, math.inf, True), (DoubtKind.OWN_LOSS, math.inf, False),
+])  # fmt: skip
+def test_failures_that_a_doubt_can_explain_are_excused(kind: DoubtKind, most_ms: float, expected: bool) -> None:
+    """A set-up fails by a stall of half a second, and not by packets that were lost."""
+    found = excused([doubt(kind, most_ms=most_ms)])
+    assert ("session_setup_success_ratio" in found) is expected
+    assert excused([doubt(kind, ONLY_HELD, most_ms=most_ms)]) == frozenset()

@@ -166,6 +166,8 @@ def _session(session: MadeSession) -> Events:
     if session.kind == "visit":
         yield asked_s, "visit.due", {"worker": session.worker, "intended_ns": ns(asked_s)}
     yield asked_s, "session.asked", {**whose, "intended_ns": ns(asked_s)}
+    yield asked_s + 0.01, "signal.bound", {"end": f"{session.number}c", "lost_ns": 0, "bound_ns": ns(asked_s + 0.01),
+                                           "tries": 1, "logged_in": False}  # fmt: skip
     yield asked_s + 0.02, "lease.given", {"session": session.number, "relay_id": relay_id, "cause": "login",
                                           "asked_ns": ns(asked_s + 0.01), "given_ns": ns(asked_s + 0.02)}  # fmt: skip
     for _ in range(2):
@@ -175,6 +177,7 @@ def _session(session: MadeSession) -> Events:
         **whose, "intended_ns": ns(asked_s), "began_ns": ns(asked_s), "ended_ns": ns(session.from_s), "ok": True,
         "step": "", "reason": "", "log_in": True, "relay_id": relay_id,
     }  # fmt: skip
+    yield session.to_s, "signal.released", {"end": f"{session.number}c"}
     yield session.to_s, "session.ended", {**whose, "planned": True, "reason": "", "planned_ns": ns(session.to_s),
                                           "stopped_ns": ns(session.to_s)}  # fmt: skip
 

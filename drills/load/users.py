@@ -164,6 +164,7 @@ class ResidentPair(_PairUser):
         if session.set_up(log_in=False):
             World.residents_flow.set()
             session.last(self._length_s())
+            self.pair.client.release()  # it is closed and opened again, and binds by the token that it has
         else:
             gevent.sleep(RETRY_S)
 

@@ -65,7 +65,7 @@ def silences_by_session(record: Record, span: Span) -> dict[int, float]:
 def _longest_by_session(packets: Packets, span: Span) -> dict[int, float]:
     import numpy
 
-    session, from_ns, to_ns = packets.remembered("silences", lambda: _silences_of(packets))
+    session, from_ns, to_ns = every_silence(packets)
     middle = from_ns + (to_ns - from_ns) // 2
     here = (middle >= span.from_ns) & (middle < span.to_ns)
     present = _due_in(packets, span)
@@ -78,8 +78,13 @@ def _longest_by_session(packets: Packets, span: Span) -> dict[int, float]:
     return dict(zip(numbers.tolist(), longest.tolist(), strict=True))
 
 
-def _silences_of(packets: Packets) -> tuple[Any, Any, Any]:
+def every_silence(packets: Packets) -> tuple[Any, Any, Any]:
     """Every stretch without an arrival of the record: session, from and to (ns)."""
+    found: tuple[Any, Any, Any] = packets.remembered("silences", lambda: _silences_of(packets))
+    return found
+
+
+def _silences_of(packets: Packets) -> tuple[Any, Any, Any]:
     import numpy
 
     sent = packets.where(packets.sent_ns > 0)

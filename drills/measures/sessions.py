@@ -11,6 +11,7 @@ from drills.objectives import Claim
 from drills.record import Event, Record, Span
 
 DROP_SILENCE_MS = 1000.0  # a user is cut off: operations-facts §7, row 6, allows no gap over 1 s
+RELEASED, UNPLANNED, SILENT, TAIL = "new lease", "unplanned end", "silent for a second", "silent at its end"
 TAIL_SILENCE_MS = 250.0  # a session that hears nothing at its very end did not last until its planned end
 
 
@@ -61,19 +62,38 @@ def drops(record: Record, span: Span, claim: Claim) -> Evidence:
     Cut off: the session had to take a lease it was not told to take, ended before its planned end, or heard nothing
     for a second, or nothing at its end. A planned end is no drop, and a new lease that the drill asked for is none.
     """
-    longest = silences_by_session(record, span)
-    releases = [event for event in record.named("session.released") if event.get("began_ns", event.ns) in span]
-    ends = [event for event in _ends(record) if event["stopped_ns"] in span]
-    lost = {event["session"] for event in releases if event["cause"] != "told"}
-    unplanned = {event["session"] for event in ends if not event["planned"]}
-    silent = {session for session, ms in longest.items() if ms >= DROP_SILENCE_MS}
-    tails = {event["session"] for event in ends if _tail_ms(record, event) > TAIL_SILENCE_MS}
+    cut = cut_off(record, span)
+    counts = Counter(why for reasons in cut.values() for why in reasons)
     # whoever was cut off in the window counts in it, even where nothing of theirs was due in it any more
-    concerned = longest.keys() | lost | unplanned | tails
-    cut = lost | unplanned | silent | tails
-    told = sum(event["cause"] == "told" for event in releases)
-    says = f"{len(lost)} needed a new lease, {len(silent)} were silent for a second, {len(tails)} at their end"
+    concerned = silences_by_session(record, span).keys() | cut.keys()
+    told = sum(event["cause"] == "told" for event in _releases(record, span))
+    says = f"{counts[RELEASED]} needed a new lease, {counts[SILENT]} were silent for a second, " \
+           f"{counts[TAIL]} at their end"  # fmt: skip
     return ratio(len(cut), len(concerned), says + (f"; {told} moved because the drill told them" if told else ""))
+
+
+def cut_off(record: Record, span: Span) -> dict[int, tuple[str, ...]]:
+    """The sessions that were cut off in a window, and why."""
+    known: dict[Span, dict[int, tuple[str, ...]]] = record.__dict__.setdefault("_cut_off", {})
+    if span not in known:
+        known[span] = _cut_off(record, span)
+    return known[span]
+
+
+def _cut_off(record: Record, span: Span) -> dict[int, tuple[str, ...]]:
+    ends = [event for event in _ends(record) if event["stopped_ns"] in span]
+    reasons = {
+        RELEASED: {event["session"] for event in _releases(record, span) if event["cause"] != "told"},
+        UNPLANNED: {event["session"] for event in ends if not event["planned"]},
+        SILENT: {session for session, ms in silences_by_session(record, span).items() if ms >= DROP_SILENCE_MS},
+        TAIL: {event["session"] for event in ends if _tail_ms(record, event) > TAIL_SILENCE_MS},
+    }
+    everybody = sorted(set().union(*reasons.values()))
+    return {session: tuple(why for why, mine in reasons.items() if session in mine) for session in everybody}
+
+
+def _releases(record: Record, span: Span) -> list[Event]:
+    return [event for event in record.named("session.released") if event.get("began_ns", event.ns) in span]
 
 
 def _ends(record: Record) -> list[Event]:

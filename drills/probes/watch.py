@@ -30,10 +30,15 @@ LOGS_EVERY_S = 0.05
 
 _ANCHORS = {
     "relay": re.compile(r"relay re-registered with master|attempting relay re-registration|relay heartbeat|"
-                        r"failed to connect to master|master registration failed|Registered successfully"),
-    "master": re.compile(r"relay registered: (?P<id>[0-9a-f-]{36})|Admin updated relay|Sybil check failed|rejected"),
+                        r"failed to connect to master|master registration failed|Registered successfully|"
+                        r"\b(?:WARN|ERROR)\b"),
+    "master": re.compile(r"relay registered: (?P<id>[0-9a-f-]{36})|Admin updated relay|Sybil check failed|rejected|"
+                         r"\b(?:WARN|ERROR)\b"),
     "gateway": re.compile(r"\b(WARN|ERROR)\b"),
 }  # fmt: skip
+# a service that complains of every packet must not fill the journal: of lines alike one is noted in so long
+_ALIKE = re.compile(r"\S*\d\S*")
+ALIKE_EVERY_S = 0.5
 
 
 @contextlib.contextmanager
@@ -41,11 +46,13 @@ def watched(stage: Stage, journal: Journal) -> Iterator[None]:
     """All watchers, for as long as the context lasts."""
     stop = threading.Event()
     states, master, machine = _RelayStates(stage, journal), MasterLooks(stage, journal), MachineProbe(stage, journal)
+    page = _MasterPage(stage, journal)
     relays = [_RelayHealth(stage, journal, name) for name in stage.relays()]
     gateways = [_Gateway(stage, journal)] if "gateway" in stage.services else []
     looks: list[tuple[float, Callable[[], object]]] = [
         (stage.heartbeat_s * STATES_EVERY_BEATS, states.look),
         (EVERY_S, master.look),
+        (1.0, page.look),
         (SLICE_S, machine.look),
         (0.5, _Standing(stage, journal).look),
         (LOGS_EVERY_S, _Logs(stage, journal).look),
@@ -69,6 +76,7 @@ def watched(stage: Stage, journal: Journal) -> Iterator[None]:
             machine.last_look()
         states.master.close()
         master.close()
+        page.master.close()
         for relay in relays:
             relay.relay.close()
         for gateway in gateways:
@@ -102,6 +110,23 @@ class _RelayStates:
             self.journal.write("master.unreachable", reason=str(error))
             return
         self.journal.write("relays.seen", asked_ns=asked_ns, relays=listed(relays))
+
+
+class _MasterPage:
+    """The master's own view: whether it is healthy and ready, and how many relays it could lend."""
+
+    def __init__(self, stage: Stage, journal: Journal) -> None:
+        self.journal = journal
+        self.master = MasterHttp(stage.http("master"), timeout_s=TIMEOUT_S)
+
+    def look(self) -> None:
+        try:
+            health, ready = self.master.health(), self.master.ready()
+        except WireError:
+            return
+        self.journal.write("master.health", status=health.status, uptime_s=health.uptime_s, ready=ready.ready,
+                           relays_registered=health.relays_registered,
+                           relays_assignable=ready.relays_assignable)  # fmt: skip
 
 
 class _Standing:
@@ -158,6 +183,7 @@ class _Logs:
         self.stage, self.journal = stage, journal
         self.offsets: dict[Path, int] = {}
         self.unfinished: dict[Path, str] = {}
+        self.noted: dict[tuple[str, str], float] = {}
 
     def look(self) -> None:
         for name, service in self.stage.services.items():
@@ -173,13 +199,22 @@ class _Logs:
         *whole, self.unfinished[log] = (self.unfinished.get(log, "") + added.decode(errors="replace")).split("\n")
         return whole
 
+    def _is_news(self, name: str, line: str) -> bool:
+        """Whether nothing like it was noted a moment ago."""
+        form, now = (name, _ALIKE.sub("#", line)), time.monotonic()
+        if now - self.noted.get(form, -ALIKE_EVERY_S) < ALIKE_EVERY_S:
+            return False
+        self.noted[form] = now
+        return True
+
     def _note(self, name: str, kind: str, line: str) -> None:
         if "falling back to" in line:  # Wavry answers a taken port by moving to another (D17, D-37)
             self.journal.write("stage.changed", service=name, change="moved", reason="it moved to another port")
         found = _ANCHORS[kind].search(line)
         if not found:
             return
-        self.journal.write("log", service=name, line=line[:300])
+        if self._is_news(name, line):
+            self.journal.write("log", service=name, line=line[:300])
         if kind == "relay" and "relay re-registered with master" in line:
             with contextlib.suppress(WireError):  # without its id the line says nothing: whose registration was it?
                 self.journal.write("relay.reregistered", service=name, relay_id=current_relay_id(self.stage, name))

@@ -47,6 +47,12 @@ REGISTRY: dict[str, Defect] = {
         Defect(
             "gateway_forgets_newer_socket", "gateway", "an older socket that ends takes the newer one's place", "D2"
         ),
+        Defect(
+            "gateway_drops_sockets",
+            "gateway",
+            "three times a second it closes another bound socket and lets its user bind no more for 10 s",
+        ),
+        Defect("gateway_forgets_tokens_early", "gateway", "a session token is good for 10 s, not for 24 h"),
         Defect("relay_refuses_one_present_in_ten", "relay", "every tenth valid LEASE_PRESENT gets REJECT 2"),
         Defect("relay_returns_late", "relay", "it registers 16 heartbeats after its start"),
         Defect("master_returns_late", "master", "it listens 12 heartbeats after its start"),

@@ -10,6 +10,7 @@ from drills.report import alternative
 from drills.report.environment import Group, conditions, groups
 from drills.report.files import FaultRow, SeriesFile
 from drills.report.matrix import Matrix, Miss, matrix_of, misses
+from drills.report.noticed import Noticed, noticed
 from drills.report.runs import Run
 from drills.report.svg import inlined
 from drills.report.timeline import Moment, named, timeline
@@ -42,9 +43,15 @@ class Chapter:
     misses: tuple[Miss, ...]
     faults: tuple[FaultLine, ...]
     timeline: tuple[Moment, ...]
+    detection: tuple[Noticed, ...]
     doubts: tuple[str, ...]
     conditions: Group
     groups: tuple[Group, ...]
+
+    @property
+    def silent(self) -> bool:
+        """Whether users were hurt by a fault of which there was no sign."""
+        return any(one.silent for one in self.detection)
 
 
 def chapter_of(run: Run, heading: str, drawing: str, taken: Collection[str] = ()) -> Chapter:
@@ -58,6 +65,7 @@ def chapter_of(run: Run, heading: str, drawing: str, taken: Collection[str] = ()
         matrix_of(run), misses(run),
         tuple(_fault(row, series) for row in series.faults) if series else (),
         timeline(series) if series else (),
+        tuple(noticed(row) for row in run.verdict.detection) if run.verdict else (),
         run.verdict.doubts if run.verdict else (),
         conditions(run), groups(run),
     )  # fmt: skip

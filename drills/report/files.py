@@ -34,6 +34,38 @@ class JudgementRow(_File):
     why: str = ""
     reason: str = ""
     indicator: str = ""
+    silent: bool = False
+    rows: str = ""
+
+
+class FirstRow(_File):
+    """The first sign of one kind."""
+
+    kind: str
+    where: str
+    says: str
+    after_s: float
+
+
+class DetectionRow(_File):
+    """What was seen of one fault, and how soon (drills/measures/detection.py)."""
+
+    fault: str
+    subject: str
+    from_s: float
+    to_s: float
+    after_s: float | None
+    kind: str = ""
+    where: str = ""
+    says: str = ""
+    others: tuple[FirstRow, ...] = ()
+    outside_s: float | None = None
+    gone_after_s: float | None = None
+    remaining: str = ""
+    hurt: str = ""
+    unknown: str = ""
+    silent: bool = False
+    rows: str = ""
 
 
 class InvariantRow(_File):
@@ -58,6 +90,7 @@ class VerdictFile(_File):
     verdict: Outcome
     judgements: tuple[JudgementRow, ...]
     doubts: tuple[str, ...] = ()
+    detection: tuple[DetectionRow, ...] = ()
     invariants: tuple[InvariantRow, ...] = ()
 
     @property

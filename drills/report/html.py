@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from drills.report.chapter import Chapter, chapter_of
+from drills.report.noticed import HEAD as NOTICED_HEAD
 from drills.report.outside import one_line
 from drills.report.overview import Overview
 from drills.report.runs import GRAVEST_FIRST
@@ -60,7 +61,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True, finalize=_shown,
     )  # fmt: skip
-    environment.globals.update(marks=MARKS, score_of=score_of, moment=moment)
+    environment.globals.update(marks=MARKS, noticed_head=NOTICED_HEAD, score_of=score_of, moment=moment)
     environment.filters.update(figure=figure, limit=limit, svg=Markup, below=_below, breakable=_breakable)
     return environment
 

@@ -15,9 +15,9 @@ A run is ``{drill, run, path, status, problem, target, stage, tier, pace, defect
 picture, verdict, claim, blast_radius, seconds, windows, faults, events, provenance}``: ``status`` is broken,
 inconclusive, held, ``not run`` or ``unreadable``; ``problem`` says why there is no verdict; ``path`` and ``picture``
 are seen from the month's folder; ``counted`` is false for a run with a defect switched on, where runs without one speak
-for the month; ``verdict`` is verdict.json with its judgements sorted gravest first; ``claim`` to ``events`` are as in
-series.json (see drills/report/series.py). What a run does not have is null. ``earlier`` runs have no more than what
-stands before ``command``.
+for the month; ``verdict`` is verdict.json with its judgements sorted gravest first (``detection``: what was noticed of
+each fault); ``claim`` to ``events`` are as in series.json (see drills/report/series.py). What a run does not have is
+null. ``earlier`` runs have no more than what stands before ``command``.
 """
 
 from __future__ import annotations

@@ -104,9 +104,11 @@ class Overview:
 
 
 def sorted_rows(run: Run) -> list[JudgementRow]:
-    """A run's judgements: broken first, then inconclusive, then held; otherwise as the scenario has them."""
+    """A run's judgements: broken first (by a silent fault before all), then inconclusive, then held; otherwise as the
+    scenario has them.
+    """
     rows = run.verdict.judgements if run.verdict else ()
-    return sorted(rows, key=lambda row: ORDER.index(row.verdict))
+    return sorted(rows, key=lambda row: (not row.silent, ORDER.index(row.verdict)))
 
 
 def key_row(run: Run) -> JudgementRow | None:

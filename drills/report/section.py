@@ -8,6 +8,7 @@ from drills.report.environment import conditions, groups
 from drills.report.files import FaultRow, JudgementRow, SeriesFile
 from drills.report.markdown import bullets, code_block, picture, table, text
 from drills.report.matrix import INDICATORS, WINDOWS, no_limit
+from drills.report.noticed import HEAD, noticed
 from drills.report.overview import sorted_rows
 from drills.report.runs import Run
 from drills.report.words import command_of, figure, limit, moment
@@ -23,8 +24,11 @@ def section(run: Run, drawn: Path | None, heading: str) -> str:
     verdict = f"Verdict: {MARKS[run.status]}." + (f" {_sentence(run.problem)}" if run.problem else "")
     parts = [f"## {text(heading)}", verdict, _story(run), "Run it again:\n\n" + code_block(command_of(run))]
     if run.verdict:
+        silent = any(row.silent for row in run.verdict.detection)
+        parts += [_detection(run)] if silent else []
         parts += [
             _picture(run, drawn),
+            *([] if silent else [_detection(run)]),
             _objectives(run),
             _indicators(run),
             _invariants(run),
@@ -58,11 +62,23 @@ def _picture(run: Run, drawn: Path | None) -> str:
     return picture(words, f"{run.path}/{drawn.name}")
 
 
+def _detection(run: Run) -> str:
+    rows = [noticed(row) for row in run.verdict.detection] if run.verdict else []
+    if not rows:
+        return ""
+    cells = (
+        (text(one.fault), ("**SILENT** " if one.silent else "") + text(one.noticed), text(one.sign), text(one.gone),
+         text(one.users))
+        for one in rows
+    )  # fmt: skip
+    return "### Time to detect\n\n" + table(HEAD, cells)
+
+
 def _objectives(run: Run) -> str:
     rows = sorted_rows(run)
     if not rows:
         return "Nothing was judged."
-    head = ("objective", "window", "verdict", "figure", "limit", "samples", "reason")
+    head = ("objective", "window", "verdict", "figure", "limit", "samples", "reason", "rows")
     whys = {row.objective: row.why for row in rows if row.why}
     return "\n\n".join((
         "### Objectives",
@@ -74,9 +90,10 @@ def _objectives(run: Run) -> str:
 
 def _objective(row: JudgementRow) -> tuple[str, ...]:
     samples = f"{row.samples}" + (f" of {row.samples_min}" if row.samples < row.samples_min else "")
+    mark = MARKS[row.verdict] + (", silent" if row.silent else "")
     return (
-        text(row.objective), text(row.window), MARKS[row.verdict], text(figure(row)), text(limit(row)), samples,
-        text(row.reason),
+        text(row.objective), text(row.window), mark, text(figure(row)), text(limit(row)), samples,
+        text(row.reason), text(row.rows),
     )  # fmt: skip
 
 

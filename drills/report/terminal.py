@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from drills.invariants.base import Standing
+from drills.report.noticed import line
 from drills.verdict import Judgement, Outcome, Verdict
 
 MARKS = {Outcome.HELD: "held", Outcome.INCONCLUSIVE: "inconclusive", Outcome.BROKEN: "BROKEN"}
@@ -24,13 +25,15 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     """The verdict in a line, and under it every objective that did not hold, with its reason."""
     held = sum(one.verdict is Outcome.HELD for one in verdict.judgements)
     lines = [f"{verdict.drill}: {MARKS[verdict.verdict]} ({held} of {len(verdict.judgements)} judgements held)"]
+    lines += [f"  {'SILENT':<12} {line(one)}" for one in verdict.detection if one.silent]
     shared = Counter(one.reason for one in verdict.judgements if one.verdict is Outcome.INCONCLUSIVE)
     lines += [f"  {MARKS[Outcome.INCONCLUSIVE]:<12} {count} judgements: {reason}"
               for reason, count in shared.items() if count >= SHARED_MIN]  # fmt: skip
-    for one in sorted(verdict.judgements, key=lambda one: ORDER[one.verdict]):
+    for one in sorted(verdict.judgements, key=lambda one: (not one.silent, ORDER[one.verdict])):
         if one.verdict is not Outcome.HELD and shared[one.reason] < SHARED_MIN:
             lines.append(f"  {MARKS[one.verdict]:<12} {one.objective} in {one.window}: {figure_of(one)}, "
                          f"limit {one.limit:g}; {one.reason}")  # fmt: skip
+    lines += [f"  {'detection':<12} {line(one)}" for one in verdict.detection if not one.silent]
     return lines + _invariant_lines(verdict)
 
 

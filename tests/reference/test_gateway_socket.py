@@ -14,7 +14,7 @@ from drills.reference.gateway import accounts
 from drills.reference.gateway.gateway import Clock, SocketTimes
 from drills.reference.gateway.settings import Rates, Settings
 from drills.reference.gateway.socket_route import origin_ok
-from drills.reference.gateway.upkeep import recheck_sockets
+from drills.reference.gateway.upkeep import recheck_sockets, upkept
 from tests.reference.gateway_house import (
     ORIGIN,
     PLENTY,
@@ -451,3 +451,43 @@ def test_a_token_is_stored_as_its_hash_only(tmp_path: Path) -> None:
         assert row == (accounts.token_hash(token),) and row[0].startswith("h1:") and token not in row[0]
 
     played(tmp_path, play)
+
+
+@pytest.mark.parametrize("defects", [(), ("gateway_drops_sockets",)])
+def test_a_socket_stays_bound_unless_the_defect_drops_it(tmp_path: Path, defects: tuple[str, ...]) -> None:
+    """gateway_drops_sockets: whoever is bound longest is closed and may not bind for a while; the sound one never."""
+
+    async def play(house: House) -> None:
+        token = await house.register("ann")
+        socket = await house.bound(token)
+        async with upkept(house.gateway):
+            if not defects:
+                assert house.gateway.shut_out == {}
+                await say(socket, "Offer", target_username="ann", sdp="still there")
+                assert (await heard(socket))["type"] == "Offer"
+                return
+            assert await error_heard(socket) == "Going away"
+            assert await ended(socket)
+            again = await house.open()
+            await say(again, "Bind", token=token)
+            assert await error_heard(again) == "Token lookup failed"
+
+    played(tmp_path, play, defects=defects)
+
+
+@pytest.mark.parametrize(("defects", "bound"), [((), True), (("gateway_forgets_tokens_early",), False)])
+def test_a_token_is_good_for_a_day_unless_the_defect_forgets_it(
+    tmp_path: Path, defects: tuple[str, ...], bound: bool
+) -> None:
+    """gateway_forgets_tokens_early: after ten seconds it is an invalid one."""
+
+    async def play(house: House) -> None:
+        token = await house.register("ann")
+        house.time.pass_s(11.0)
+        socket = await house.open()
+        await say(socket, "Bind", token=token)
+        answer = await heard(socket)
+        assert (answer["type"] == "Bound") is bound
+        assert bound or answer["payload"]["message"] == "Invalid Token"
+
+    played(tmp_path, play, defects=defects)

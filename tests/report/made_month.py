@@ -33,6 +33,14 @@ def invariant(name: str, outcome: str, **more: Any) -> dict[str, Any]:
     return {**row, **more}
 
 
+def detected(**more: Any) -> dict[str, Any]:
+    """One row of verdict.json's detection."""
+    row = {"fault": "down", "subject": "relay_a_to_master", "from_s": 2.0, "to_s": 3.5, "after_s": 0.5, "kind": "ready",
+           "where": "relay_a", "says": "not ready", "others": [], "outside_s": None, "gone_after_s": 1.25,
+           "remaining": "", "hurt": "", "unknown": "", "silent": False, "rows": "journal.jsonl"}  # fmt: skip
+    return {**row, **more}
+
+
 def verdict_file(drill: str, run: str, verdict: str, judgements: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     """verdict.json."""
     return {"drill": drill, "run": run, "target": "reference", "stage": "processes", "tier": "stage",
@@ -87,13 +95,16 @@ def add_run(
 def hostile_month(out: Path) -> Path:
     """A run in which every text that comes from outside is hostile, and one that could not be run for such a reason."""
     rows = [judgement(verdict="broken", reason=HOSTILE, why=HOSTILE, objective=HOSTILE, window=HOSTILE, unit=HOSTILE,
-                      indicator=HOSTILE)]  # fmt: skip
+                      indicator=HOSTILE, rows=HOSTILE)]  # fmt: skip
+    words = dict.fromkeys(("fault", "subject", "kind", "where", "says", "remaining", "hurt", "unknown"), HOSTILE)
+    other = {"kind": HOSTILE, "where": HOSTILE, "says": HOSTILE, "after_s": 1.0}
     facts = provenance_file(
         command=f"drills run ``` {HOSTILE}", commit=HOSTILE, limits_in_force={HOSTILE: HOSTILE}, pace=HOSTILE,
         programs={HOSTILE: HOSTILE}, services={HOSTILE: {"command": [HOSTILE]}}, defects=[HOSTILE], seed=HOSTILE,
     )  # fmt: skip
     folder = add_run(out, "calm", "20261103T140000-aaaa", verdict="broken", judgements=rows, doubts=[HOSTILE],
                      invariants=[invariant(HOSTILE, "violated", promise=HOSTILE, reason=HOSTILE, witnesses=[HOSTILE])],
+                     detection=[detected(**words, others=[other])],
                      provenance=facts, tier=HOSTILE, target=HOSTILE, stage=HOSTILE)  # fmt: skip
     series = series_file("calm", "x", claim=HOSTILE, blast_radius=HOSTILE)
     fault = dict.fromkeys(("fault", "subject", "asked", "measured_on", "measured_off"), HOSTILE)
@@ -109,7 +120,7 @@ def hostile_month(out: Path) -> Path:
 def mixed_month(out: Path) -> None:
     """A month with a run of each status, one with a defect, one on the other stage, earlier ones, a picture."""
     add_run(out, "calm", "20261102T140000-aaaa", verdict="broken")
-    add_run(out, "calm", "20261103T140000-aaaa", series=True)
+    add_run(out, "calm", "20261103T140000-aaaa", series=True, detection=[detected(), detected(silent=True)])
     add_run(out, "relay_drain", "20261103T150000-aaaa", verdict="broken", series=True, stage="containers")
     add_run(
         out, "relay_drain", "20261103T160000-aaaa", verdict="inconclusive", series=True, doubts=["a late generator"]

@@ -19,6 +19,7 @@ from drills.reference.gateway.lockout import Failures
 from drills.reference.gateway.switchboard import Holder
 
 SESSION_LIFE = timedelta(hours=24)
+FORGOTTEN_AFTER = timedelta(seconds=10)  # of the defect gateway_forgets_tokens_early
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,9 @@ def new_user(email: str, password_hash: str, display_name: str, username: str, p
     return User(str(uuid.uuid4()), email, username, public_key, display_name, made, password_hash)
 
 
-def new_session(user_id: str, ip: str, now: datetime) -> Session:
+def new_session(user_id: str, ip: str, now: datetime, life: timedelta = SESSION_LIFE) -> Session:
     """A session of 24 h, not stored yet."""
-    return Session(secrets.token_hex(32), user_id, moments.stored(now + SESSION_LIFE), ip, moments.stored(now))
+    return Session(secrets.token_hex(32), user_id, moments.stored(now + life), ip, moments.stored(now))
 
 
 def email_taken(db: sqlite3.Connection, email: str) -> bool:

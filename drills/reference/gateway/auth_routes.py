@@ -59,7 +59,7 @@ async def register(request: web.Request) -> web.Response:
         await _refuse_taken(gateway, form.email)
         now = gateway.clock.utc()
         user = await _hashed_user(gateway, form, now)
-        session = accounts.new_session(user.id, ip, now)
+        session = accounts.new_session(user.id, ip, now, gateway.session_life)
         await _store(gateway, user, session)
     gateway.log.audit("User registration", "REGISTRATION", ip, user_id=user.id)
     return json_answer(auth_object(user, session), 201)
@@ -106,7 +106,7 @@ async def login(request: web.Request) -> web.Response:
             await asyncio.sleep(gateway.login_held_s)
         user = await proven(gateway, view, form.email, form.password, ip, "Invalid credentials")
         await check_code(gateway, user, form.code, ip, LOGIN_CODE)
-        session = accounts.new_session(user.id, ip, gateway.clock.utc())
+        session = accounts.new_session(user.id, ip, gateway.clock.utc(), gateway.session_life)
         try:
             await gateway.database.write(lambda db: accounts.log_in(db, user.email, session))
         except StoreError as problem:

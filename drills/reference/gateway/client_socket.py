@@ -193,6 +193,8 @@ class Socket:
             raise Ends("Token lookup failed") from problem
         if holder is None or hashed in gateway.unrevoked:
             raise Ends("Invalid Token")
+        if gateway.shut_out.get(holder.username, 0.0) > gateway.clock.monotonic():
+            raise Ends("Token lookup failed")  # the defect gateway_drops_sockets
         await self._say(dialect.BOUND)
         replaced = gateway.switchboard.bind(self, holder)
         if replaced is not None:

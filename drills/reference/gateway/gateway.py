@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
 from drills.reference.defects import Defects
+from drills.reference.gateway.accounts import FORGOTTEN_AFTER, SESSION_LIFE
 from drills.reference.gateway.database import Database
 from drills.reference.gateway.health import DatabaseHealth
 from drills.reference.gateway.limiter import Limiter
@@ -80,6 +81,7 @@ class Gateway:
     newer_was_here: bool = False  # only for the defect database_stays_slow
     restarted: bool = False  # for the defects that show after a restart
     unrevoked: set[str] = field(default_factory=set)  # only for the defect gateway_revives_revoked
+    shut_out: dict[str, float] = field(default_factory=dict)  # until when, for the defect gateway_drops_sockets
 
     def __post_init__(self) -> None:
         settings = self.settings
@@ -100,6 +102,11 @@ class Gateway:
         """How long a login is held up: not at all, but for two defects."""
         stays_slow = self.newer_was_here and self.defects.on("database_stays_slow")
         return SLOW_S if stays_slow or self.defects.on("slow_auth") else 0.0
+
+    @property
+    def session_life(self) -> timedelta:
+        """For how long a token is good."""
+        return FORGOTTEN_AFTER if self.defects.on("gateway_forgets_tokens_early") else SESSION_LIFE
 
 
 GATEWAY = web.AppKey("gateway", Gateway)

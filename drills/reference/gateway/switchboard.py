@@ -101,6 +101,11 @@ class Switchboard:
         """Every open socket."""
         return tuple(self._peers)
 
+    @property
+    def speakers(self) -> tuple[Peer, ...]:
+        """The sockets that speak for a username, those bound longest first."""
+        return tuple(self._bound.values())
+
     def end_token(self, token_hash: str, reason: str) -> None:
         """Close the sockets bound with this token (intended; D26)."""
         for peer in self.peers:

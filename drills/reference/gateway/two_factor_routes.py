@@ -52,7 +52,7 @@ async def enable(request: web.Request) -> web.Response:
         user = await proven(gateway, view, form.email, form.password, ip, "Auth failed")
         await check_code(gateway, user, form.existing_code, ip, ENABLE_CODE)
         sealed = _sealed(gateway, form)
-        session = accounts.new_session(user.id, ip, gateway.clock.utc())
+        session = accounts.new_session(user.id, ip, gateway.clock.utc(), gateway.session_life)
         try:
             await gateway.database.write(lambda db: accounts.enable_totp(db, sealed, session))
         except StoreError as problem:

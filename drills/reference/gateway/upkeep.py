@@ -13,6 +13,7 @@ from drills.reference.gateway.health import CHECK_EVERY_S
 
 SESSION_SWEEP_S = 300.0  # contract §8
 RELAY_SWEEP_S = 30.0  # contract §8
+DROP_EVERY_S, SHUT_OUT_S = 1 / 3, 10.0  # of the defect gateway_drops_sockets
 SOCKET_RECHECK_S = 5.0  # intended: a ban or an expiry written by other hands shows within this time (D25, D26)
 
 Duty = Callable[[Gateway], Awaitable[None]]
@@ -67,6 +68,15 @@ async def recheck_sockets(gateway: Gateway) -> None:
         gateway.switchboard.end_token(token, "Session revoked or expired")
 
 
+async def drop_one_socket(gateway: Gateway) -> None:
+    """The defect gateway_drops_sockets: close the socket of whoever is bound longest and let them wait to bind."""
+    now = gateway.clock.monotonic()
+    bound = [peer for peer in gateway.switchboard.speakers if peer.holder is not None]
+    if bound and (holder := bound[0].holder) is not None:
+        gateway.shut_out[holder.username] = now + SHUT_OUT_S
+        bound[0].end("Going away")
+
+
 @asynccontextmanager
 async def upkept(gateway: Gateway) -> AsyncIterator[None]:
     """Every duty done once, then over and over until the block ends."""
@@ -77,6 +87,8 @@ async def upkept(gateway: Gateway) -> AsyncIterator[None]:
         (sweep_relay_sessions, scaled(RELAY_SWEEP_S)),
         (recheck_sockets, scaled(SOCKET_RECHECK_S)),
     )
+    if gateway.defects.on("gateway_drops_sockets"):
+        duties = (*duties, (drop_one_socket, DROP_EVERY_S))
     for duty, _ in duties:
         await duty(gateway)
     tasks = [asyncio.create_task(_repeated(gateway, duty, every_s)) for duty, every_s in duties]
