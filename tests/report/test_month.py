@@ -158,7 +158,13 @@ def test_outside_text_stays_text(tmp_path: Path) -> None:
     assert all(letter.isprintable() or letter == "\n" for letter in text)
     assert not [line for line in text.splitlines() if line.startswith("# ") and "drills" not in line]
     table = [line for line in text.splitlines() if line.startswith("|") and "alert" in line]
-    assert sorted(line.replace("\\|", "").count("|") for line in table) == [6, 8, 9, 9, 9]  # detection, fault, objective, two drills
+    assert sorted(line.replace("\\|", "").count("|") for line in table) == [
+        6,
+        8,
+        9,
+        9,
+        9,
+    ]  # detection, fault, objective, two drills
 
 
 def test_judgements_come_gravest_first(tmp_path: Path) -> None:
