@@ -225,7 +225,7 @@ class RecordBuilder:
         relays = [{"relay_id": relay_id, "state": state, "age_ms": age} for relay_id, age in ages_ms.items()]
         return self.event(
             at_s + 0.004, "master.seen", asked_ns=ns(at_s), status=status, before=relays, after=relays,
-            ready=bool(ages_ms) if ready is None else ready, key_id=key, public_key=f"{key} in hex",
+            ready=bool(ages_ms) if ready is None else ready, relays_assignable=len(relays), key_id=key, public_key=f"{key} in hex",
         )  # fmt: skip
 
     def restarted(
@@ -265,7 +265,7 @@ class RecordBuilder:
             at_s = tenth / 10 + 10.05
             for service, from_s in noticed_s.items():
                 ready = from_s is None or not from_s <= at_s < 16.5
-                self.event(at_s, "relay.health", service=service, ready=ready)
+                self.event(at_s, "relay.health", service=service, relay_id=service, ready=ready)
         return self
 
     def rolled_back(

@@ -64,6 +64,12 @@ def test_a_runs_lock_is_held_for_its_life_and_by_nobody_else(tmp_path: Path) -> 
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+@pytest.fixture(autouse=True)
+def every_relay_tells_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without asking it over HTTP."""
+    monkeypatch.setattr("drills.probes.relays.current_relay_id", lambda stage, name: stage.services[name].own_id)
+
+
 def test_a_fault_is_mended_before_the_next_step_begins(scene: FakeScene) -> None:
     """The story is a sequence; two faults at a time must be written inside each other."""
     play(scene, (kill(), HOLD, kill(service="relay_b")), lambda text: None, "drill")

@@ -240,10 +240,10 @@ def test_the_first_doubt_that_voids_gives_its_words() -> None:
 def test_a_generator_that_paused_for_a_moment_does_not_explain_an_outage(
     claim: str, stall_ms: float, expected: Outcome
 ) -> None:
-    """A short stall makes no set-up fail and holds no end back; a long one may."""
+    """A short stall makes no set-up fail and holds no end back; a long one may, or may hide as much as it lasted."""
     late = doubt(DoubtKind.GENERATOR, most_ms=stall_ms)
     assert outcome(claim, Evidence(100, 30.0), 5.0, 1, late) is expected
-    assert outcome(claim, Evidence(100, 3.0), 5.0, 1, late) is INCONCLUSIVE
+    assert outcome(claim, Evidence(100, 3.0), 5.0, 1, late) is (HELD if stall_ms < 2000.0 else INCONCLUSIVE)
 
 
 @pytest.mark.parametrize("claim", ["signals_flow_both_ways", "newer_socket_reachable"])

@@ -46,13 +46,11 @@ def watched(stage: Stage, journal: Journal) -> Iterator[None]:
     """All watchers, for as long as the context lasts."""
     stop = threading.Event()
     states, master, machine = _RelayStates(stage, journal), MasterLooks(stage, journal), MachineProbe(stage, journal)
-    page = _MasterPage(stage, journal)
     relays = [_RelayHealth(stage, journal, name) for name in stage.relays()]
     gateways = [_Gateway(stage, journal)] if "gateway" in stage.services else []
     looks: list[tuple[float, Callable[[], object]]] = [
         (stage.heartbeat_s * STATES_EVERY_BEATS, states.look),
         (EVERY_S, master.look),
-        (1.0, page.look),
         (SLICE_S, machine.look),
         (0.5, _Standing(stage, journal).look),
         (LOGS_EVERY_S, _Logs(stage, journal).look),
@@ -76,7 +74,6 @@ def watched(stage: Stage, journal: Journal) -> Iterator[None]:
             machine.last_look()
         states.master.close()
         master.close()
-        page.master.close()
         for relay in relays:
             relay.relay.close()
         for gateway in gateways:
@@ -110,23 +107,6 @@ class _RelayStates:
             self.journal.write("master.unreachable", reason=str(error))
             return
         self.journal.write("relays.seen", asked_ns=asked_ns, relays=listed(relays))
-
-
-class _MasterPage:
-    """The master's own view: whether it is healthy and ready, and how many relays it could lend."""
-
-    def __init__(self, stage: Stage, journal: Journal) -> None:
-        self.journal = journal
-        self.master = MasterHttp(stage.http("master"), timeout_s=TIMEOUT_S)
-
-    def look(self) -> None:
-        try:
-            health, ready = self.master.health(), self.master.ready()
-        except WireError:
-            return
-        self.journal.write("master.health", status=health.status, uptime_s=health.uptime_s, ready=ready.ready,
-                           relays_registered=health.relays_registered,
-                           relays_assignable=ready.relays_assignable)  # fmt: skip
 
 
 class _Standing:

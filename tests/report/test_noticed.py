@@ -44,7 +44,7 @@ def test_a_fault_is_told_in_a_line(row: dict[str, object], expected: str) -> Non
 def test_the_terminal_begins_with_what_was_silent() -> None:
     """And ends with what was noticed."""
     found = tuple(Detection(**row) for row in (detected(), SILENT))  # type: ignore[arg-type]
-    lines = verdict_lines(Verdict("d", "r", "wavry", "processes", "stage", Outcome.HELD, (), (), found))
+    lines = verdict_lines(Verdict("d", "r", "wavry", "processes", "stage", Outcome.HELD, (), (), detection=found))
     assert lines[1].startswith("  SILENT       pause master")
     assert lines[-1].startswith("  detection    down relay_a_to_master")
 

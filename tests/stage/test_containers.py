@@ -389,6 +389,7 @@ def upgradable(stage: ContainerStage, engine: FakeEngine) -> ContainerStage:
     )
     raised(stage)
     held(stage, engine, "gateway").image = "example/gateway:1"
+    held(stage, engine, "gateway").told = ["DRILLS_RELEASE=1"]
     engine.files["gateway", "/var/lib/wavry"] = b"before"
     return stage
 
