@@ -21,6 +21,7 @@ from drills.report.month import write_month
 from drills.report.terminal import table_of, verdict_lines
 from drills.run import run_drill
 from drills.scenario.models import Scenario
+from drills.scenario.problems import one_of
 from drills.side_by_side import SideBySide, in_pairs
 from drills.signals import Signals
 from drills.stage.base import REAL_HEARTBEAT_S
@@ -37,7 +38,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
     """The options of a command line, checked; raises BadInput or CannotRun before anything starts."""
     unknown = [name for name in arguments.defect if name not in REGISTRY]
     if unknown:
-        raise BadInput(f"--defect: found {', '.join(unknown)}, expected one of {', '.join(REGISTRY)}")
+        raise BadInput(f"--defect: found {', '.join(unknown)}, expected one of {one_of(REGISTRY, unknown[0])}")
     options = Options(
         target=arguments.target, tier=arguments.tier, pace=arguments.pace, seed=arguments.seed,
         defects=tuple(arguments.defect), out=(arguments.out or Options().out).absolute(),

@@ -225,7 +225,8 @@ class RecordBuilder:
         relays = [{"relay_id": relay_id, "state": state, "age_ms": age} for relay_id, age in ages_ms.items()]
         return self.event(
             at_s + 0.004, "master.seen", asked_ns=ns(at_s), status=status, before=relays, after=relays,
-            ready=bool(ages_ms) if ready is None else ready, relays_assignable=len(relays), key_id=key, public_key=f"{key} in hex",
+            ready=bool(ages_ms) if ready is None else ready, relays_assignable=len(relays), uptime_s=at_s,
+            key_id=key, public_key=f"{key} in hex",
         )  # fmt: skip
 
     def restarted(

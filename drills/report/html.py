@@ -73,7 +73,7 @@ def _shown(value: Any) -> Any:
 
 def _below(path: str) -> str:
     """A link to a file below the page, which no name of a folder can turn into anything else."""
-    return "./" + quote(path)
+    return "./" + quote(path, errors="replace")
 
 
 def _breakable(name: str) -> Markup:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
 SHOWN_MAX = 120
+NAMES_MAX, NAMES_ALIKE = 24, 5
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NOTHING = "this key"
 
@@ -37,6 +40,15 @@ _WORDS = {
     "too_long": "a list with at most {max_length} in it",
     "literal_error": "one of {expected}",
 }
+
+
+def one_of(names: Iterable[str], found: Any) -> str:
+    """The names that were to be chosen from, all of them where they are few, else those most like the one found."""
+    every = [*names]
+    if len(every) <= NAMES_MAX:
+        return ", ".join(every)
+    alike = get_close_matches(str(found)[:SHOWN_MAX], every, n=NAMES_ALIKE, cutoff=0.0)
+    return f"{', '.join(alike)} or another of {len(every)}"
 
 
 def shown(value: Any, depth: int = 3) -> str:

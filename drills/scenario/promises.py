@@ -9,7 +9,7 @@ from drills.objectives import CLAIMS, Claim, Shape
 from drills.reference.defects import REGISTRY
 from drills.scenario.durations import Duration
 from drills.scenario.models import TIERS, Generator, ObjectiveSpec
-from drills.scenario.problems import Problems, joined
+from drills.scenario.problems import Problems, joined, one_of
 from drills.scenario.reading import known, read_part
 from drills.scenario.tiers import Tiers
 
@@ -35,7 +35,7 @@ def read_objectives(problems: Problems, raw: Any, tiers: Tiers) -> tuple[Objecti
         spec: ObjectiveSpec | None = read_part(problems, path, ObjectiveSpec, item)
         claim = item.get("claim") if isinstance(item, dict) else None
         if isinstance(claim, str) and claim not in CLAIMS:
-            problems.add(f"{path}.claim", claim, f"one of the claims {', '.join(CLAIMS)}")
+            problems.add(f"{path}.claim", claim, f"one of the claims {one_of(CLAIMS, claim)}")
         elif spec:
             _check_objective(problems, path, spec, CLAIMS[spec.claim], tiers)
             specs.append(spec)
@@ -129,7 +129,7 @@ def read_teeth(problems: Problems, raw: Any, claims: frozenset[str]) -> dict[str
     for defect, caught_by in raw.items():
         path = joined("teeth", defect)
         if defect not in REGISTRY:
-            problems.add(path, defect, f"a defect of the reference: {', '.join(REGISTRY)}")
+            problems.add(path, defect, f"a defect of the reference: {one_of(REGISTRY, defect)}")
         if not isinstance(caught_by, list) or not caught_by:
             problems.add(path, caught_by, "a list of claims among this drill's objectives, or of invariants")
             continue

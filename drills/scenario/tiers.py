@@ -11,7 +11,7 @@ from drills.errors import BadInput
 from drills.objectives import CLAIMS, Shape
 from drills.scenario import strict_yaml
 from drills.scenario.models import TIERS, Strict, Why
-from drills.scenario.problems import Problems, joined
+from drills.scenario.problems import Problems, joined, one_of
 from drills.scenario.reading import read_part
 
 STRICTER_ABOVE = (Shape.RATIO_MIN, Shape.COUNT_MIN)  # a higher limit asks for more; everywhere else a lower one does
@@ -60,7 +60,7 @@ def _each_tier(problems: Problems, path: str, by_tier: object) -> bool:
 def _indicator(problems: Problems, path: str, name: str, row: IndicatorLimits) -> None:
     claim = CLAIMS.get(name)
     if claim is None:
-        problems.add(path, name, f"one of the claims {', '.join(CLAIMS)}")
+        problems.add(path, name, f"one of the claims {one_of(CLAIMS, name)}")
     if not _each_tier(problems, f"{path}.limits", row.limits) or claim is None:
         return
     if claim.shape in (Shape.RATIO_MAX, Shape.RATIO_MIN):

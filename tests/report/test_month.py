@@ -159,7 +159,12 @@ def test_outside_text_stays_text(tmp_path: Path) -> None:
     assert not [line for line in text.splitlines() if line.startswith("# ") and "drills" not in line]
     table = [line for line in text.splitlines() if line.startswith("|") and "alert" in line]
     assert sorted(line.replace("\\|", "").count("|") for line in table) == [
-        6, 7, 8, 9, 9, 9,
+        6,
+        7,
+        8,
+        9,
+        9,
+        9,
     ]  # detection, invariant, fault, objective, two drills; fmt: skip
 
 
