@@ -71,7 +71,7 @@ class Witnesses:
     def client(self) -> GatewayHttp:
         """A client of the service itself, past the proxies and from an address that it shares with nobody.
 
-        Failed logins lock an address (contract-gateway, login: five failures): those of the load must not be taken for our own.
+        Failed logins lock an address (contract-gateway §3.3): those of the load must not be taken for our own.
         """
         own, _ = self.stage.probe_sources()
         return GatewayHttp(self.stage.http(self.service), timeout_s=HTTP_S, source_address=own)
