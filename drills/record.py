@@ -11,6 +11,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -126,6 +127,13 @@ class Record:
         read, unreadable = _read(folder / "journal.jsonl")
         events = tuple(event for event in read if event.name != "run.recovered")
         return cls(folder, events, provenance, unreadable)
+
+    def remembered(self, key: Hashable, worked_out: Callable[[], Any]) -> Any:
+        """What follows from this record alone, worked out once."""
+        known: dict[Hashable, Any] = self.__dict__.setdefault("_remembered", {})
+        if key not in known:
+            known[key] = worked_out()
+        return known[key]
 
     def named(self, *names: str) -> list[Event]:
         """The events of these names, by time."""

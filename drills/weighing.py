@@ -121,8 +121,6 @@ def _broken_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt)
         return doubt.most_ms < HARMLESS_STALL_MS[claim.name]
     if claim.shape is Shape.TIME_MAX and doubt.kind in (DoubtKind.GENERATOR, DoubtKind.STARVED):
         return (evidence.figure or 0.0) - doubt.most_ms / claim.about_time_ms > limit
-    if claim.shape is Shape.COUNT_MAX and doubt.kind in (DoubtKind.GENERATOR, DoubtKind.STARVED):
-        return doubt.most_ms < HARMLESS_STALL_MS.get(claim.name, 0.0)
     return False
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from drills.faults.base import Arguments, Fault, Receipt, carried_out, eventually
+from drills.faults.base import Arguments, Fault, Receipt
 from drills.faults.processes import start_noted
-from drills.faults.volumes import AGAIN_S, STARTED_S, login, witnesses_of
+from drills.faults.volumes import login, proven_by, witnesses_of
 
 if TYPE_CHECKING:
     from drills.scene import Scene
@@ -38,11 +38,9 @@ def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Rece
         if service not in scene.restored:
             restored(scene, service)
 
-    with carried_out(
-        scene, Receipt("volume_destroyed", service, f"{service} killed, its database deleted, started again"),
+    with proven_by(
+        scene, Receipt("volume_destroyed", service, f"{service} killed, its database deleted, started again"), login,
         inject=inject, heal=heal,
-        proven_on=lambda: eventually(scene, STARTED_S, lambda: login(scene, works=False), every_s=AGAIN_S),
-        proven_off=lambda: eventually(scene, STARTED_S, lambda: login(scene, works=True), every_s=AGAIN_S),
     ) as receipt:  # fmt: skip
         yield receipt
 

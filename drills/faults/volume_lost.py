@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from drills.faults.base import Arguments, Fault, Receipt, carried_out, eventually
+from drills.faults.base import Arguments, Fault, Receipt
 from drills.faults.processes import start_noted
-from drills.faults.volumes import AGAIN_S, STARTED_S, login, witnesses_of
+from drills.faults.volumes import login, proven_by, witnesses_of
 
 if TYPE_CHECKING:
     from drills.scene import Scene
@@ -28,11 +28,9 @@ def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Rece
         volume.act(act, volume.database)
         start_noted(scene, service)
 
-    with carried_out(
-        scene, Receipt("volume_lost", service, f"{service} restarted without its database"),
+    with proven_by(
+        scene, Receipt("volume_lost", service, f"{service} restarted without its database"), login,
         inject=lambda: restarted("set_aside"), heal=lambda: restarted("put_back"),
-        proven_on=lambda: eventually(scene, STARTED_S, lambda: login(scene, works=False), every_s=AGAIN_S),
-        proven_off=lambda: eventually(scene, STARTED_S, lambda: login(scene, works=True), every_s=AGAIN_S),
     ) as receipt:  # fmt: skip
         yield receipt
 

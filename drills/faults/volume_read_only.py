@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from drills.faults.base import Arguments, Fault, Receipt, carried_out, eventually
-from drills.faults.volumes import AGAIN_S, STARTED_S, witnesses_of, write
+from drills.faults.base import Arguments, Fault, Receipt
+from drills.faults.volumes import proven_by, witnesses_of, write
 
 if TYPE_CHECKING:
     from drills.scene import Scene
@@ -26,11 +26,9 @@ def _injected(scene: Scene, service: str, arguments: Arguments) -> Iterator[Rece
     def act(name: str) -> None:
         volume.act(name, volume.database)
 
-    with carried_out(
-        scene, Receipt("volume_read_only", service, f"{service}'s volume cannot be written"),
+    with proven_by(
+        scene, Receipt("volume_read_only", service, f"{service}'s volume cannot be written"), write,
         inject=lambda: act("seal"), heal=lambda: act("unseal"),
-        proven_on=lambda: eventually(scene, STARTED_S, lambda: write(scene, works=False), every_s=AGAIN_S),
-        proven_off=lambda: eventually(scene, STARTED_S, lambda: write(scene, works=True), every_s=AGAIN_S),
     ) as receipt:  # fmt: skip
         yield receipt
 

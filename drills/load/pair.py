@@ -25,7 +25,6 @@ from drills.wavry.master import MasterError, MasterSocket, RelayCredentials
 
 HTTP_TIMEOUT_S = 5.0  # handshake abort in Wavry's own table (operations-facts §2.2)
 LEASE_TIMEOUT_S = 2.0
-TOKEN_REFUSED = frozenset({"Invalid Token", "Invalid token format"})  # contract-gateway §5.3
 PRESENT_TRIES, PRESENT_WAIT_S = 6, 0.5  # contract-master-relay §4.9
 RENEW_TRIES = 3  # three silent RENEWs mean a lost session (§4.9)
 FIRST_MEDIA_S = 1.0

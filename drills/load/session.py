@@ -196,7 +196,6 @@ class Session:
     def _renewed(self) -> str:
         assert self.media
         outcome = self.pair.renew(self.live.pump, self.media.host)
-        self.live.journal.write("session.renewed", session=self.index, outcome=outcome)
         return "" if outcome == "ack" else outcome
 
     def _new_lease(self, cause: str) -> bool:

@@ -64,10 +64,8 @@ class Row:
 
 def ledger(record: Record) -> list[Row]:
     """All rows, by window and session; worked out once."""
-    known: list[Row] | None = record.__dict__.get("_ledger")
-    if known is None:
-        known = record.__dict__["_ledger"] = _ledger(record)
-    return known
+    rows: list[Row] = record.remembered("ledger", lambda: _ledger(record))
+    return rows
 
 
 def _ledger(record: Record) -> list[Row]:
@@ -256,10 +254,8 @@ def signaling_continuity(record: Record, span: Span, claim: Claim) -> Evidence:
 
 def _spells(record: Record) -> list[_Spell]:
     """Every spell of the record; one that is still open ends with it."""
-    known: list[_Spell] | None = record.__dict__.get("_spells")
-    if known is None:
-        known = record.__dict__["_spells"] = _all_spells(record)
-    return known
+    spells: list[_Spell] = record.remembered("spells", lambda: _all_spells(record))
+    return spells
 
 
 def _all_spells(record: Record) -> list[_Spell]:

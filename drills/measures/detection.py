@@ -54,7 +54,7 @@ class Detection:
     unknown: str  # why nothing can be said of it
     silent: bool
     rows: str = field(default="journal.jsonl#event=fault.receipt, gateway.health, relay.health, relays.seen, "
-                              "master.health, log")  # fmt: skip
+                              "master.seen, log")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -67,10 +67,7 @@ def forgotten_sessions(record: Record, span: Span) -> int:
 
 def _holes(record: Record) -> tuple[Any, Any, Any]:
     """Every stretch in which nothing was due for a session though it lived: session, from and to (ns)."""
-    cached = record.__dict__.get("_holes")
-    if cached is None:
-        cached = record.__dict__["_holes"] = _holes_of(record)
-    holes: tuple[Any, Any, Any] = cached
+    holes: tuple[Any, Any, Any] = record.remembered("holes", lambda: _holes_of(record))
     return holes
 
 

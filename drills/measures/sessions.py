@@ -74,10 +74,8 @@ def drops(record: Record, span: Span, claim: Claim) -> Evidence:
 
 def cut_off(record: Record, span: Span) -> dict[int, tuple[str, ...]]:
     """The sessions that were cut off in a window, and why."""
-    known: dict[Span, dict[int, tuple[str, ...]]] = record.__dict__.setdefault("_cut_off", {})
-    if span not in known:
-        known[span] = _cut_off(record, span)
-    return known[span]
+    cut: dict[int, tuple[str, ...]] = record.remembered(("cut off", span), lambda: _cut_off(record, span))
+    return cut
 
 
 def _cut_off(record: Record, span: Span) -> dict[int, tuple[str, ...]]:
@@ -112,10 +110,7 @@ def _tail_ms(record: Record, ended: Event) -> float:
 
 def _last_heard(record: Record) -> Mapping[int, int]:
     """For each session, when the direction that fell silent first was heard last (monotonic ns)."""
-    cached = record.__dict__.get("_last_heard")
-    if cached is None:
-        cached = record.__dict__["_last_heard"] = _last_heard_by_session(record)
-    last: Mapping[int, int] = cached
+    last: Mapping[int, int] = record.remembered("last heard", lambda: _last_heard_by_session(record))
     return last
 
 

@@ -218,7 +218,7 @@ def _listed(service: str, relay: dict[str, object] | None, stale_ms: float) -> d
 
 def _page_looks(record: Record, calm: Span) -> list[_Look]:
     """The master's /health and /ready."""
-    events = record.named("master.health", "master.seen", "master.silent")
+    events = record.named("master.seen", "master.silent")
     fewest = min((event["relays_assignable"] for event in events if event.name != "master.silent" and event.ns in calm),
                  default=0)  # fmt: skip
     looks, uptime_s = [], 0.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
 import secrets
 import time
 from abc import ABC, abstractmethod
@@ -26,6 +25,7 @@ from drills.errors import CannotRun
 from drills.reference.defects import REGISTRY, VARIABLE
 from drills.reference.releases import KNOWN_GOOD, Release, asked_for
 from drills.signals import FirstErrorStays
+from drills.stage import children
 from drills.stage.addresses import Block
 from drills.stage.compose import CONTROL_PLANE, LOAD, TOTP_KEY, Compose, ServicePlan, interpolate
 from drills.stage.toxiproxy import ToxiproxyServer
@@ -303,12 +303,7 @@ class Stage(ABC):
     def told(self, name: str, variable: str) -> str | None:
         """What a service's process has in its environment, by the kernel's word; None where that cannot be read."""
         running = self.services[name].running
-        try:
-            entries = Path(f"/proc/{running.pid if running else 0}/environ").read_bytes().split(b"\0")
-        except OSError:
-            return None
-        prefix = f"{variable}=".encode()
-        return next((os.fsdecode(entry.removeprefix(prefix)) for entry in entries if entry.startswith(prefix)), None)
+        return children.told(running.pid, variable) if running else None
 
     def change(self, name: str, **variables: str) -> None:
         """Give a service that does not run other values of the compose file's variables, for its starts from now on."""

@@ -138,12 +138,17 @@ def marked(folder: Path) -> dict[int, int]:
 
 def _mark_of(pid: int) -> str:
     """The run folder in a process's environment; empty where there is none, or where it is somebody else's."""
+    return told(pid, MARK) or ""
+
+
+def told(pid: int, variable: str) -> str | None:
+    """What a process has in its environment, by the kernel's word; None where it has no such thing or is not ours."""
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
-        return ""
-    prefix = f"{MARK}=".encode()
-    return next((os.fsdecode(entry.removeprefix(prefix)) for entry in environment if entry.startswith(prefix)), "")
+        return None
+    prefix = f"{variable}=".encode()
+    return next((os.fsdecode(entry.removeprefix(prefix)) for entry in environment if entry.startswith(prefix)), None)
 
 
 def sweep(folder: Path) -> list[int]:

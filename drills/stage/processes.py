@@ -23,7 +23,7 @@ from drills.reference.defects import VARIABLE as DEFECTS
 from drills.reference.releases import KNOWN_GOOD, Release
 from drills.stage.addresses import Block
 from drills.stage.base import STOP_GRACE_S, Running, Service, Stage
-from drills.stage.children import KILLED_S, REPOSITORY, Child, spawn, sweep
+from drills.stage.children import KILLED_S, REPOSITORY, Child, spawn, sweep, told
 from drills.stage.compose import CONTROL_PLANE, LOAD, Compose
 from drills.stage.volume import FILES, OWN_CUSTODIAN, FolderVolume, Volume, unprivileged
 
@@ -183,12 +183,12 @@ class ProcessStage(Stage):
     def rekey(self, name: str, key: SigningKey | None) -> None:
         """Restart the master with another signing key, None for the run's own; relays are told at their next start."""
         self.stop(name)
-        self.variables |= {
+        keys = {
             "DRILLS_SIGNING_KEY": key.hex if key else self.secrets.signing_key,
             "DRILLS_SIGNING_PUBLIC_KEY": key.public_hex if key else self.secrets.signing_public_key,
         }
-        for service in self.services.values():
-            service.environment = self._environment(service.plan, service.release)
+        for service in self.services:
+            self.change(service, **keys)
         self.start(name)
 
     # -- where things are --------------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ class ProcessStage(Stage):
 
     def _kept(self, name: str) -> Path:
         """Beside the volumes, with which it goes."""
-        return self.folder / "volumes" / ".kept" / name
+        return self.keeping_place() / name
 
     def keep_data(self, name: str) -> None:
         """A copy of its folder beside it."""
@@ -268,12 +268,7 @@ class ProcessStage(Stage):
 
 def told_release(pid: int) -> str:
     """The release that a process was told to be, from its own environment; empty where it was told nothing."""
-    try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return ""
-    prefix = b"DRILLS_RELEASE="
-    return next((os.fsdecode(entry.removeprefix(prefix)) for entry in environment if entry.startswith(prefix)), "")
+    return told(pid, "DRILLS_RELEASE") or ""
 
 
 @lru_cache(maxsize=1)

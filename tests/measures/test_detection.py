@@ -30,7 +30,7 @@ def watched(builder: RecordBuilder, **unlike: Any) -> RecordBuilder:
         relays = [{"relay_id": one, "state": "Active", "age_ms": 100} for one in (A, B)]
         look(builder, at_s, "relays.seen", "master.unreachable", unlike.get("listed"), {"relays": relays})
         page = {"status": "ok", "ready": True, "relays_assignable": 2, "uptime_s": tick / 2}
-        look(builder, at_s, "master.health", "master.silent", unlike.get("master"), page)
+        look(builder, at_s, "master.seen", "master.silent", unlike.get("master"), page)
     return builder
 
 
