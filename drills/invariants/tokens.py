@@ -3,19 +3,25 @@
 The record has no tokens, only fingerprints (``drills/fingerprints.py``). ``token.used`` is written by whoever shows a
 token: ``fingerprint``, ``accepted``, ``used_ns`` when it was shown, and the event's own time when the answer was there.
 Only an answer about the token itself counts; a limit, a time-out or a database that is away is none, and no event.
+A gateway behind which we have put an empty database (``volume_lost``) refuses every token, and knows them all again
+when its own is put back: what it refuses in between says nothing of a token either.
 """
 
 from __future__ import annotations
 
 from drills.invariants.base import Checked, holds, unknown, violated
-from drills.record import Event, Record
+from drills.record import Event, Record, Span
+
+DATA_AWAY = "volume_lost"  # not volume_destroyed: a restore from a backup must not bring old tokens back
 
 
 def check(record: Record) -> Checked:
     """No token is accepted that was shown after a refusal of the same token had been answered."""
     refused: dict[str, int] = {}
+    away = [Span(event["asked_ns"], event["to_ns"]) for event in record.named("fault.receipt")
+            if event["fault"] == DATA_AWAY]  # fmt: skip
     for event in record.named("token.used"):  # by the time of their answers
-        if not event["accepted"]:
+        if not event["accepted"] and not any(event.ns in span for span in away):
             refused.setdefault(event["fingerprint"], event.ns)
     again = [
         event for event in record.named("token.used") if refused.get(event["fingerprint"], event.ns) < _shown(event)

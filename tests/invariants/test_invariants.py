@@ -199,6 +199,18 @@ def test_a_token_that_is_accepted_after_a_refusal_violates_it() -> None:
     assert (one.outcome, one.witnesses) == (VIOLATED, ("token one: refused at 12.01 s, accepted at 13.01 s",))
 
 
+@pytest.mark.parametrize(("fault", "refused_s", "expected"), [
+    ("volume_lost", 12.0, UNKNOWN), ("volume_lost", 11.0, VIOLATED), ("volume_lost", 14.0, VIOLATED),
+    ("volume_destroyed", 12.0, VIOLATED), ("restart", 12.0, VIOLATED),
+])  # fmt: skip
+def test_what_a_gateway_without_its_database_refuses_says_nothing_of_a_token(
+    fault: str, refused_s: float, expected: Standing
+) -> None:
+    """Only while its own is put aside by us, and not where a backup took its place."""
+    builder = shown((refused_s, "one", False), (15, "one", True)).fault(fault, "gateway", 11.5, 13.0)
+    assert checked(TOKENS, builder).outcome is expected
+
+
 @pytest.mark.parametrize("uses", [
     (), ((11, "one", True), (12, "one", True)), ((11, "one", False),), ((11, "one", False), (12, "other", True)),
     ((11.0, "one", False), (11.005, "one", True)),
