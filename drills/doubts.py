@@ -63,6 +63,9 @@ class Doubt:
     most_ms: float = math.inf  # the most that it can have added to any one time
     most_failures: float = math.inf  # the most samples that it can have made bad
     most_share: float = 1.0  # the most of all packets of the window that it can have touched
+    # the most of what was due in the window that it can have kept from being seen: that share of it, and so many more
+    hidden_share: float = 1.0
+    hidden_more: int = 0
 
     def concerns(self, claim: str, window: str) -> bool:
         """Whether it bears on a claim in a window."""
@@ -130,8 +133,9 @@ def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> l
     gap_ms, stall_ms = generator.longest_gap_ms(record, span), generator.longest_stall_ms(record, span)
     if gap_ms > gap_ms_max:
         words = f"our load generator stood still for {gap_ms:.0f} ms, {gap_ms_max:g} ms are allowed"
-        share = AFTERMATH * generator.standing_share(record, span)
-        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms, most_share=share))
+        share = generator.standing_share(record, span)
+        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms, most_share=AFTERMATH * share,
+                           hidden_share=share, hidden_more=generator.gaps_over(record, span, gap_ms_max)))  # fmt: skip
     late = generator.lateness_ms(record, span)
     p99 = float(numpy.quantile(late, 0.99)) if len(late) else 0.0
     if p99 > late_ms_max:
@@ -140,7 +144,8 @@ def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> l
     skipped, all_due = generator.skipped_of(record, span)
     if all_due and skipped / all_due > SKIPPED_RATIO_MAX:
         words = f"our load generator did not send {skipped} packets in time"
-        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms + OVERDUE_MS))
+        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms + OVERDUE_MS,
+                           hidden_share=skipped / all_due))  # fmt: skip
     if forgotten := generator.forgotten_sessions(record, span):
         words = f"our load generator stopped sending for {forgotten} sessions that went on"
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words))

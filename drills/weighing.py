@@ -36,6 +36,10 @@ HARMLESS_STALL_MS = {
 }
 
 
+# Quantiles over sessions, each of which has one figure for the whole window: a stop bears on all of them alike.
+SILENCES = frozenset({"silence_ms_p99", "bystanders_silence_ms_p99"})
+
+
 class Outcome(StrEnum):
     """What a judgement or verdict can be."""
 
@@ -125,15 +129,39 @@ def _broken_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt)
 
 
 def _held_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt) -> bool:
-    """Whether the promise would be held even if our generator had hidden as much as it stood still.
+    """Whether the promise would be held even if all that our generator did not see while it stood still had been bad.
 
-    For times of seconds only, and for what takes seconds: there a stop of 50 ms hides nothing that matters.
+    What was due then was sent late, and counts as late; what was never sent, and what the system did at that moment,
+    nobody knows. So everything due then is taken for bad, and every silence for longer by as much as it stood still.
     """
     if doubt.kind is not DoubtKind.GENERATOR:
         return False
     if claim.shape is Shape.TIME_MAX:
         return (evidence.figure or 0.0) + doubt.most_ms / claim.about_time_ms <= limit
-    return claim.shape is Shape.COUNT_MAX and doubt.most_ms < HARMLESS_STALL_MS.get(claim.name, 0.0)
+    if claim.name in SILENCES:
+        return doubt.hidden_share < 1 and (evidence.figure or 0.0) + doubt.most_ms <= limit
+    if claim.shape is Shape.QUANTILE_MAX:
+        bad = _past(evidence, limit) + _hidden(evidence, doubt)
+        return bad <= (1 - (claim.quantile or 0.5)) * evidence.samples
+    if doubt.most_ms >= HARMLESS_STALL_MS.get(claim.name, 0.0):
+        return False
+    return claim.shape is Shape.COUNT_MAX or _ratio_held_anyway(claim, evidence, limit, doubt)
+
+
+def _ratio_held_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt) -> bool:
+    if evidence.hiding and doubt.hidden_share < 1:
+        worst = evidence.hiding(doubt.most_ms)
+    else:
+        hidden = _hidden(evidence, doubt) if claim.shape is Shape.RATIO_MAX else -_hidden(evidence, doubt)
+        worst = ((evidence.hits or 0) + hidden) / max(1, evidence.samples)
+    if claim.shape is Shape.RATIO_MAX:
+        return worst <= limit
+    return claim.shape is Shape.RATIO_MIN and worst >= limit
+
+
+def _hidden(evidence: Evidence, doubt: Doubt) -> int:
+    """How many samples, at the most, a stop of our generator has kept from being taken."""
+    return min(evidence.samples, math.ceil(doubt.hidden_share * evidence.samples) + doubt.hidden_more)
 
 
 def excused(doubts: Iterable[Doubt]) -> frozenset[str]:

@@ -211,7 +211,11 @@ def media_continuity(record: Record, span: Span, claim: Claim) -> Evidence:
     frozen = sum(row.longest_ms >= FROZEN_MS for row in mine)
     moved = sum(bool(row.unplanned) for row in mine)
     says = f"{frozen} were silent for {FROZEN_MS:g} ms, {moved} needed a new lease"
-    return ratio(sum(row.continuous for row in mine), len(mine), says)
+
+    def hiding(ms: float) -> float:
+        return sum(row.continuous and row.longest_ms + ms < FROZEN_MS for row in mine) / max(1, len(mine))
+
+    return ratio(sum(row.continuous for row in mine), len(mine), says, hiding=hiding)
 
 
 def _rows_of(record: Record, span: Span) -> list[Row]:

@@ -27,11 +27,12 @@ class Evidence:
     missing: str = ""  # what keeps this from being judged at all
     past: bool = False  # a time that ended past the limit without the thing having happened
     forgiving: Callable[[float], float] | None = None  # the figure with so many ms taken off whatever it is made of
+    hiding: Callable[[float], float] | None = None  # the figure, had every silence been longer by so many ms
 
 
 Measure = Callable[["Record", "Span", "Claim"], Evidence]
 
 
-def ratio(hits: int, samples: int, says: str = "") -> Evidence:
+def ratio(hits: int, samples: int, says: str = "", *, hiding: Callable[[float], float] | None = None) -> Evidence:
     """A share of ``samples``."""
-    return Evidence(samples, hits / samples if samples else None, hits, says=says)
+    return Evidence(samples, hits / samples if samples else None, hits, says=says, hiding=hiding)

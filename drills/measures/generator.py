@@ -111,3 +111,8 @@ def standing_share(record: Record, span: Span) -> float:
     overlaps = (min(gap["to_ns"], span.to_ns) - max(gap["from_ns"], span.from_ns)
                 for gap in record.named("generator.gap"))  # fmt: skip
     return float(sum(max(0, overlap) for overlap in overlaps)) / max(1, span.to_ns - span.from_ns)
+
+
+def gaps_over(record: Record, span: Span, ms: float) -> int:
+    """How many gaps that bear on the window were longer than this."""
+    return sum(gap["to_ns"] - gap["from_ns"] > ms * 1e6 for gap in gaps_touching(record, span))

@@ -69,7 +69,14 @@ def drops(record: Record, span: Span, claim: Claim) -> Evidence:
     told = sum(event["cause"] == "told" for event in _releases(record, span))
     says = f"{counts[RELEASED]} needed a new lease, {counts[SILENT]} were silent for a second, " \
            f"{counts[TAIL]} at their end"  # fmt: skip
-    return ratio(len(cut), len(concerned), says + (f"; {told} moved because the drill told them" if told else ""))
+
+    def hiding(ms: float) -> float:
+        longer = {one: silent_ms + ms for one, silent_ms in silences_by_session(record, span).items()}
+        silent = {one for one, silent_ms in longer.items() if silent_ms >= DROP_SILENCE_MS}
+        return len(cut.keys() | silent) / max(1, len(concerned))
+
+    says += f"; {told} moved because the drill told them" if told else ""
+    return ratio(len(cut), len(concerned), says, hiding=hiding)
 
 
 def cut_off(record: Record, span: Span) -> dict[int, tuple[str, ...]]:
