@@ -1,16 +1,16 @@
 """A suite's drills two at once, so that what is hard for the machine of one meets what is easy of the other.
 
 A run is dear while its stage is raised and in calm and recovery, where visits are dense, and cheap in its fault window.
-So the drills go in pairs, those with short stories first, and the second of a pair begins when the fault window of the
-first opens: its raising and its calm lie in that window, and the first one's recovery in its own. The shorter story is
-the first of a pair, so that the two recoveries do not meet either.
+So a drill begins beside another only while the other is in its fault window: its raising and its calm lie there. The
+longest stories come first, so that short ones are left to fill what remains, and both seats end at about the same time.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drills.apart import INTERRUPTED_S, Done, Order, Seat
@@ -24,31 +24,42 @@ LISTEN_S = 0.1
 RUN_S_MAX = 3600.0  # no rehearsal takes an hour (SECONDS_MAX of a scenario's durations)
 
 
-def in_pairs(scenarios: Sequence[Scenario], heartbeat_s: float) -> list[list[Scenario]]:
-    """Pairs by the length of their stories; an odd one, the shortest, comes alone and first."""
-    ordered = sorted(scenarios, key=lambda scenario: least_length_s(scenario.fault, heartbeat_s))
-    alone = len(ordered) % 2
-    return [ordered[:alone]] * alone + [ordered[at : at + 2] for at in range(alone, len(ordered), 2)]
+def longest_first(scenarios: Sequence[Scenario], heartbeat_s: float) -> list[Scenario]:
+    """By the length of their stories, as far as those say it."""
+    return sorted(scenarios, key=lambda scenario: -least_length_s(scenario.fault, heartbeat_s))
+
+
+@dataclass
+class _Running:
+    """A drill on a seat."""
+
+    scenario: Scenario
+    seat: Seat
+    began: float
+    fault: FaultWindow = field(default_factory=lambda: FaultWindow())
 
 
 @dataclass
 class SideBySide:
-    """Runs pairs of drills on two seats; ``on_done`` hears of each as it is known."""
+    """Runs drills on two seats, each with its options; ``on_done`` hears of each as it is known."""
 
-    options: Options
+    options: Mapping[str, Options]
     control: str
     say: Say
     on_done: Callable[[Scenario, Done], None]
     make_seat: Callable[[Say], Seat] = Seat
     clock: Callable[[], float] = time.monotonic
-    _running: dict[str, tuple[Scenario, Seat, float]] = field(default_factory=dict)
+    _running: list[_Running] = field(default_factory=list)
 
-    def run(self, pairs: Sequence[Sequence[Scenario]]) -> None:
-        """All pairs, one after another; raises Interrupted once everything that ran has mended and told of itself."""
+    def run(self, scenarios: Sequence[Scenario]) -> None:
+        """All drills, in this order; raises Interrupted once everything that ran has mended and told of itself."""
+        waiting = deque(scenarios)
         seats = [self.make_seat(self.say) for _ in range(2)]
         try:
-            for pair in pairs:
-                self._pair(pair, seats)
+            while waiting or self._running:
+                while waiting and (seat := self._free(seats)):
+                    self._begin(waiting.popleft(), seat)
+                self._listen()
         except Interrupted:
             self._interrupt()
             raise
@@ -56,43 +67,43 @@ class SideBySide:
             for seat in seats:
                 seat.close()
 
-    def _pair(self, pair: Sequence[Scenario], seats: Sequence[Seat]) -> None:
-        for scenario, seat in zip(pair, seats, strict=False):
-            self._running[scenario.name] = (scenario, seat, self.clock())
-            seat.give(Order(scenario.name, self.options, control=self.control))
-            opened = FaultWindow()
-            while scenario is not pair[-1] and scenario.name in self._running and not opened.in_journal_of(seat):
-                self._listen()
-        while self._running:
-            self._listen()
+    def _free(self, seats: Sequence[Seat]) -> Seat | None:
+        """A seat on which a drill may begin now, if there is one."""
+        free = [seat for seat in seats if seat not in [one.seat for one in self._running]]
+        easy = all(one.fault.is_open(one.seat) for one in self._running)
+        return free[0] if free and easy else None
+
+    def _begin(self, scenario: Scenario, seat: Seat) -> None:
+        self._running.append(_Running(scenario, seat, self.clock()))
+        seat.give(Order(scenario.name, self.options[scenario.name], control=self.control))
 
     def _listen(self) -> None:
-        for name, (scenario, seat, began) in list(self._running.items()):
-            if self.clock() - began > RUN_S_MAX:
-                seat.interrupt()
-            done = seat.heard(LISTEN_S / len(self._running))
-            if done:
-                del self._running[name]
-                self.on_done(scenario, done)
+        for one in [*self._running]:
+            if self.clock() - one.began > RUN_S_MAX:
+                one.seat.interrupt()
+            if done := one.seat.heard(LISTEN_S / len(self._running)):
+                self._running.remove(one)
+                self.on_done(one.scenario, done)
 
     def _interrupt(self) -> None:
         """Both are asked to stop; no signal is raised a second time, so each can be waited for until it has mended."""
-        for _, seat, _ in self._running.values():
-            seat.interrupt()
+        for one in self._running:
+            one.seat.interrupt()
         deadline = self.clock() + INTERRUPTED_S
         while self._running and self.clock() < deadline:
             self._listen()
-        for scenario, _, _ in self._running.values():
-            self.on_done(scenario, Done(None, f"it did not stop within {INTERRUPTED_S:g} s", Exit.CANNOT_RUN))
+        for one in self._running:
+            self.on_done(one.scenario, Done(None, f"it did not stop within {INTERRUPTED_S:g} s", Exit.CANNOT_RUN))
 
 
 @dataclass
 class FaultWindow:
-    """Whether the fault window of a run has opened, by its journal."""
+    """Whether the fault window of a run is open, by its journal."""
 
     _offset: int = 0
+    _open: bool = False
 
-    def in_journal_of(self, seat: Seat) -> bool:
+    def is_open(self, seat: Seat) -> bool:
         """Look at what has been appended; a run without a folder has opened nothing."""
         if seat.folder is None:
             return False
@@ -104,4 +115,7 @@ class FaultWindow:
             return False
         whole, _, unfinished = added.rpartition(b"\n")
         self._offset += len(added) - len(unfinished)
-        return any(b'"window.opened"' in line and json.loads(line)["window"] == "fault" for line in whole.split(b"\n"))
+        for line in whole.split(b"\n"):
+            if b'"window.' in line and (event := json.loads(line)).get("window") == "fault":
+                self._open = event["event"] == "window.opened"
+        return self._open

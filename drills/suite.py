@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from drills import ledger
@@ -22,7 +22,7 @@ from drills.report.terminal import table_of, verdict_lines
 from drills.run import run_drill
 from drills.scenario.models import Scenario
 from drills.scenario.problems import one_of
-from drills.side_by_side import SideBySide, in_pairs
+from drills.side_by_side import SideBySide, longest_first
 from drills.signals import Signals
 from drills.stage.base import REAL_HEARTBEAT_S
 from drills.stage.choice import chosen
@@ -49,29 +49,43 @@ def options_of(arguments: argparse.Namespace) -> Options:
     return replace(options, stage=stage, stage_why=why)
 
 
+OTHER_STAGE = {"processes": "containers", "containers": "processes"}
+
+
+def lacking(scenario: Scenario, stage: str) -> list[str]:
+    """What a drill asks for and a stage does not have; nothing where it can be rehearsed there."""
+    faults = faults_of(scenario.fault)
+    where = f"{scenario.path}: fault: found"
+    found = [f"{where} {fault}, expected a fault that a stage of {stage} offers"
+             for fault in faults if stage not in FAULTS[fault].stages]  # fmt: skip
+    if scenario.only and scenario.only != stage:
+        found.append(f"{scenario.path}: stage.only: found {scenario.only}, expected a drill that can stand on {stage}")
+    return found + [f"{where} {fault}, expected a fault that can be made here: {why}"
+                    for fault in faults if (why := FAULTS[fault].unable(stage))]  # fmt: skip
+
+
 def check_stage(scenarios: list[Scenario], options: Options) -> None:
     """Raises BadInput where a drill asks for more than its stage offers, CannotRun where nobody asked for that one."""
-    lacking = [
-        f"{scenario.path}: fault: found {fault}, expected a fault that a stage of {options.stage} offers"
-        for scenario in scenarios
-        for fault in faults_of(scenario.fault)
-        if options.stage not in FAULTS[fault].stages
-    ]
-    lacking += [
-        f"{scenario.path}: stage.only: found {scenario.only}, expected a drill that can stand on {options.stage}"
-        for scenario in scenarios
-        if scenario.only and scenario.only != options.stage
-    ]
-    lacking += [
-        f"{scenario.path}: fault: found {fault}, expected a fault that can be made here: {why}"
-        for scenario in scenarios
-        for fault in faults_of(scenario.fault)
-        if (why := FAULTS[fault].unable(options.stage))
-    ]
-    if lacking and options.stage_why != "asked for":
-        raise CannotRun(f"{'; '.join(lacking)} ({options.stage_why})")
-    if lacking:
-        raise BadInput(*lacking)
+    problems = [line for scenario in scenarios for line in lacking(scenario, options.stage)]
+    if problems and options.stage_why != "asked for":
+        raise CannotRun(f"{'; '.join(problems)} ({options.stage_why})")
+    if problems:
+        raise BadInput(*problems)
+
+
+def placed(scenario: Scenario, options: Options) -> Options:
+    """The options for a drill of a suite: on the suite's stage, or on the other where that alone has what it needs.
+
+    Raises CannotRun or BadInput where the other stage cannot be had here, or does not have it either.
+    """
+    problems = lacking(scenario, options.stage)
+    if not problems:
+        return options
+    other = OTHER_STAGE[options.stage]
+    if lacking(scenario, other):
+        raise CannotRun("; ".join(problems))
+    stage, _ = chosen(other, options.target)
+    return replace(options, stage=stage, stage_why=f"a stage of {options.stage} lacks what it needs")
 
 
 def check_defects(scenarios: list[Scenario], options: Options) -> None:
@@ -91,7 +105,8 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
         raise BadInput(f"command line: found {found} drill names and --suite, expected one of them")
     scenarios = catalogue.suite(arguments.suite) if arguments.suite else catalogue.named(arguments.names)
     options = options_of(arguments)
-    check_stage(scenarios, options)
+    if not arguments.suite:
+        check_stage(scenarios, options)
     check_defects(scenarios, options)
     say(f"stage: {options.stage} ({options.stage_why})")
     for row in recover_all(options.out):
@@ -99,7 +114,7 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
     ran = Suite(catalogue, options, say, {one.name: Row(one.name) for one in scenarios})
     signals = Signals()
     with signals.caught(), contextlib.suppress(Interrupted):
-        ran.run(scenarios, signals, at_once=arguments.side_by_side)
+        ran.run(ran.place(scenarios), signals, at_once=arguments.side_by_side)
     rows = [row for row in ran.rows.values() if row.words]
     _note_known_good(rows, scenarios, options, say)
     not_run = [row.name for row in ran.rows.values() if not row.words]
@@ -134,18 +149,35 @@ class Suite:
     say: Say
     rows: dict[str, Row]
     control: str = ""  # what calm came to where it was not held, for the record of every other
+    options_of: dict[str, Options] = field(default_factory=dict)  # of each drill that can be run
+
+    def place(self, scenarios: Sequence[Scenario]) -> list[Scenario]:
+        """Find each drill its stage; those that can have none here are rows of their own, and the others are run."""
+        found = []
+        for scenario in scenarios:
+            try:
+                self.options_of[scenario.name] = options = placed(scenario, self.options)
+            except (BadInput, CannotRun) as error:
+                self.say(f"{scenario.name}: could not be run: {error}")
+                self._note(Row(scenario.name, None, str(error)))
+                continue
+            if options.stage != self.options.stage:
+                self.say(f"{scenario.name}: on a stage of {options.stage} ({options.stage_why})")
+            found.append(scenario)
+        return found
 
     def run(self, scenarios: Sequence[Scenario], signals: Signals, *, at_once: int) -> None:
         """All of them; an interrupt keeps the rest from being begun. Raises Interrupted where two were running."""
         here = [one for one in scenarios if at_once == 1 or one.name == CONTROL]
         for scenario in here:
-            self._note(_one(scenario, self.catalogue, self.options, self.say, signals, self.control))
+            options = self.options_of[scenario.name]
+            self._note(_one(scenario, self.catalogue, options, self.say, signals, self.control))
             if signals.interrupted:
                 return
         rest = [one for one in scenarios if one not in here]
         if rest:
-            pairs = in_pairs(rest, REAL_HEARTBEAT_S / self.options.divisor)
-            SideBySide(self.options, self.control, self.say, self._done).run(pairs)
+            ordered = longest_first(rest, REAL_HEARTBEAT_S / self.options.divisor)
+            SideBySide(self.options_of, self.control, self.say, self._done).run(ordered)
 
     def _note(self, row: Row) -> None:
         self.rows[row.name] = row

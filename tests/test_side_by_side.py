@@ -1,4 +1,4 @@
-"""Two drills at once: which make a pair, when the second begins, and that an interrupt is heard by both."""
+"""Two drills at once: in which order, when one begins beside another, and that an interrupt is heard by both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from drills.errors import Exit, Interrupted
 from drills.options import Options
 from drills.scenario.durations import Duration
 from drills.scenario.models import Action, Scenario
-from drills.side_by_side import SideBySide, in_pairs
+from drills.side_by_side import SideBySide, longest_first
 from drills.steps.hold import HoldArguments
 from drills.weighing import Outcome
 from tests.record_builder import scenario_of
@@ -28,24 +28,17 @@ def drill(name: str, lasts_s: float) -> Scenario:
 A, B, C, D = drill("a", 90), drill("b", 20), drill("c", 60), drill("d", 30)
 
 
-def names(pairs: list[list[Scenario]]) -> list[list[str]]:
-    """Their names."""
-    return [[one.name for one in pair] for pair in pairs]
-
-
-def test_pairs_are_of_like_length_the_shorter_first() -> None:
-    """So that the recovery of the first lies in the story of the second."""
-    assert names(in_pairs([A, B, C, D], 5.0)) == [["b", "d"], ["c", "a"]]
-    assert names(in_pairs([A, B, C], 5.0)) == [["b"], ["c", "a"]]
-    assert names(in_pairs([A], 5.0)) == [["a"]]
-    assert in_pairs([], 5.0) == []
+def test_the_longest_story_comes_first() -> None:
+    """So that short ones are left to fill what remains."""
+    assert [one.name for one in longest_first([B, A, D, C], 5.0)] == ["a", "c", "d", "b"]
+    assert longest_first([], 5.0) == []
 
 
 class Theatre:
     """Both seats, and in which order things happened."""
 
-    def __init__(self, folder: Path, *, dies: str = "") -> None:
-        self.folder, self.dies = folder, dies
+    def __init__(self, folder: Path, *, dies: str = "", at_look: int = 2) -> None:
+        self.folder, self.dies, self.at_look = folder, dies, at_look
         self.events: list[str] = []
         self.on_look: Callable[[str], None] = lambda name: None
 
@@ -55,7 +48,7 @@ class Theatre:
 
 
 class FakeSeat:
-    """A run of six looks: its fault window opens at the third, and it is over at the sixth."""
+    """A run of eight looks: its fault window is open from the third to the sixth, and it is over at the eighth."""
 
     def __init__(self, theatre: Theatre) -> None:
         self.theatre = theatre
@@ -68,24 +61,24 @@ class FakeSeat:
         self.theatre.events.append(f"{order.drill} begins")
         self.folder = self.theatre.folder / order.drill
         self.folder.mkdir()
-        self._write("calm")
+        self._write("opened", "calm")
 
-    def _write(self, window: str) -> None:
+    def _write(self, what: str, window: str) -> None:
         assert self.folder
         with (self.folder / "journal.jsonl").open("a") as journal:
-            journal.write(json.dumps({"event": "window.opened", "window": window}) + "\n")
+            journal.write(json.dumps({"event": f"window.{what}", "window": window}) + "\n")
 
     def heard(self, within_s: float) -> Done | None:
         assert self.order
         name = self.order.drill
         self.theatre.on_look(name)
         self.looks += 1
-        if self.looks == 2 and name == self.theatre.dies:
+        if self.looks == self.theatre.at_look and name == self.theatre.dies:
             return Done(self.folder, "its process ended with 1", Exit.CANNOT_RUN)
-        if self.looks == 3:
-            self._write("fault")
-            self.theatre.events.append(f"{name} in fault")
-        if self.looks < 6:
+        if self.looks in (3, 6):
+            self._write("opened" if self.looks == 3 else "closed", "fault")
+            self.theatre.events.append(f"{name} in fault" if self.looks == 3 else f"{name} in recovery")
+        if self.looks < 8:
             return None
         self.theatre.events.append(f"{name} over")
         return Done(self.folder, "", Exit.HELD, Outcome.HELD)
@@ -98,33 +91,44 @@ class FakeSeat:
         self.theatre.events.append("closed")
 
 
-def run(theatre: Theatre, *pairs: list[Scenario], control: str = "") -> dict[str, Done]:
+def run(theatre: Theatre, *scenarios: Scenario, control: str = "") -> dict[str, Done]:
     """What became of each drill."""
     done: dict[str, Done] = {}
     both = SideBySide(
-        Options(), control, lambda text: None, lambda scenario, one: done.update({scenario.name: one}),
-        make_seat=theatre.seat,  # type: ignore[arg-type]
+        {one.name: Options() for one in scenarios}, control, lambda text: None,
+        lambda scenario, one: done.update({scenario.name: one}), make_seat=theatre.seat,  # type: ignore[arg-type]
     )  # fmt: skip
     try:
-        both.run(pairs)
+        both.run(scenarios)
     except Interrupted:
         theatre.events.append("Interrupted")
     return done
 
 
-def test_the_second_begins_when_the_fault_window_of_the_first_opens(tmp_path: Path) -> None:
-    """And the next pair when both are over."""
+def test_a_drill_begins_beside_another_only_in_its_fault_window(tmp_path: Path) -> None:
+    """And on whichever seat is free: the third beside the second, once the first is over."""
     theatre = Theatre(tmp_path)
-    done = run(theatre, [B, D], [C])
-    assert theatre.events == ["b begins", "b in fault", "d begins", "b over", "d in fault", "d over", "c begins",
-                              "c in fault", "c over", "closed", "closed"]  # fmt: skip
+    done = run(theatre, B, D, C)
+    assert theatre.events == [
+        "b begins", "b in fault", "d begins", "b in recovery", "d in fault", "b over", "c begins", "d in recovery",
+        "d over", "c in fault", "c in recovery", "c over", "closed", "closed",
+    ]  # fmt: skip
     assert [*done] == ["b", "d", "c"]
 
 
-def test_the_second_begins_too_where_the_first_never_comes_to_its_fault_window(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("at_look", "before"), [(2, "b begins"), (4, "b over")])
+def test_none_begins_beside_a_recovery(tmp_path: Path, at_look: int, before: str) -> None:
+    """There visits are dense again: whoever comes too late for the fault window waits for the end."""
+    theatre = Theatre(tmp_path, dies="d", at_look=at_look)
+    assert {*run(theatre, B, D, C)} == {"b", "c", "d"}
+    until = theatre.events[: theatre.events.index("c begins")]
+    assert ("b over" in until) is (before == "b over") and ("b in recovery" in until) is (before == "b over")
+
+
+def test_the_next_begins_too_where_one_never_comes_to_its_fault_window(tmp_path: Path) -> None:
     """A drill that could not be run keeps no other from being run."""
     theatre = Theatre(tmp_path, dies="b")
-    done = run(theatre, [B, D])
+    done = run(theatre, B, D)
     assert (done["b"].code, done["d"].verdict) == (Exit.CANNOT_RUN, Outcome.HELD)
 
 
@@ -139,7 +143,7 @@ def test_an_interrupt_is_heard_by_both_and_each_is_waited_for(tmp_path: Path) ->
             raise Interrupted("SIGINT")
 
     theatre.on_look = once
-    done = run(theatre, [B, D], [C])
+    done = run(theatre, B, D, C)
     assert {"b interrupted", "d interrupted"} <= set(theatre.events)
     assert [*done] == ["b", "d"] and theatre.events[-1] == "Interrupted"
 
@@ -157,5 +161,5 @@ def test_what_calm_came_to_goes_with_every_order(tmp_path: Path, control: str) -
         return made
 
     theatre.seat = seat  # type: ignore[method-assign]
-    run(theatre, [B, D], control=control)
+    run(theatre, B, D, control=control)
     assert orders == [control, control]

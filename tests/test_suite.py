@@ -79,6 +79,35 @@ def test_a_drill_for_one_stage_is_refused_on_the_other() -> None:
         check_stage([drill], Options(stage="containers", stage_why="an engine answers"))
 
 
+@pytest.mark.parametrize(("stage", "name", "other"), [("containers", "unreachable_40s", "processes"),
+                                                       ("processes", "gateway_crash", "containers")])  # fmt: skip
+def test_a_drill_of_a_suite_is_run_on_the_stage_that_has_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, stage: str, name: str, other: str
+) -> None:
+    """Its suite is one for both stages; the others stay where they were to be."""
+    monkeypatch.setattr(suite, "chosen", Asked(other, "asked for").chosen)
+    (drill, calm) = Catalogue().named([name, "calm"])
+    ran = suite.Suite(Catalogue(), Options(stage=stage, stage_why="asked for"), lambda text: None, {})
+    assert ran.place([calm, drill]) == [calm, drill]
+    assert (ran.options_of["calm"].stage, ran.options_of[name].stage) == (stage, other)
+
+
+def test_a_drill_whose_stage_cannot_be_had_is_a_row_and_keeps_no_other_from_being_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where no engine answers, the row says so, and the suite's exit code is that of a drill that could not be run."""
+
+    def refused(asked: str, target: str) -> tuple[str, str]:
+        raise CannotRun(f"no engine for {asked}")
+
+    monkeypatch.setattr(suite, "chosen", refused)
+    (drill, calm) = Catalogue().named(["gateway_crash", "calm"])
+    ran = suite.Suite(Catalogue(), Options(stage="processes", stage_why="asked for"), lambda text: None, {})
+    assert ran.place([calm, drill]) == [calm]
+    row = ran.rows["gateway_crash"]
+    assert (row.verdict, row.words, row.code) == (None, "no engine for containers", Exit.CANNOT_RUN)
+
+
 @pytest.mark.parametrize("why", ["asked for", FALLEN_BACK])
 def test_a_drill_that_needs_no_containers_runs_without(harmless: Scenario, why: str) -> None:
     """Also where nobody asked for processes."""
@@ -220,17 +249,17 @@ def test_calm_runs_first_and_alone_and_what_it_came_to_binds_the_others(
         return suite.Row(scenario.name, Outcome.INCONCLUSIVE, "folder", Exit.INCONCLUSIVE)
 
     class Elsewhere:
-        def __init__(self, options: Options, control: str, *_: Any) -> None:
+        def __init__(self, options: Any, control: str, *_: Any) -> None:
             self.control = control
 
-        def run(self, pairs: list[list[Scenario]]) -> None:
-            elsewhere.extend((drill.name, self.control) for pair in pairs for drill in pair)
+        def run(self, scenarios: list[Scenario]) -> None:
+            elsewhere.extend((drill.name, self.control) for drill in scenarios)
 
     monkeypatch.setattr(suite, "_one", one)
     monkeypatch.setattr(suite, "SideBySide", Elsewhere)
     scenarios = Catalogue().named(names)
     made = suite.Suite(Catalogue(), Options(), lambda text: None, {})
-    made.run(scenarios, Signals(), at_once=at_once)
+    made.run(made.place(scenarios), Signals(), at_once=at_once)
     control = "inconclusive" if "calm" in names else ""
     assert ran == [(name, "" if name == "calm" else control) for name in here]
     assert elsewhere == [(name, control) for name in apart]

@@ -74,5 +74,4 @@ def _key_id(master: MasterHttp, ours: bytes) -> tuple[bool | None, str]:
 FAULT = Fault(
     "rotate_key", "service", frozenset({"master"}), Arguments, _injected, True,
     "the master is restarted with another signing key; relays are told of it at their next start",
-    frozenset({"processes"}),
 )  # fmt: skip

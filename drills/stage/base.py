@@ -306,7 +306,7 @@ class Stage(ABC):
         return children.told(running.pid, variable) if running else None
 
     def change(self, name: str, **variables: str) -> None:
-        """Give a service that does not run other values of the compose file's variables, for its starts from now on."""
+        """Give a service other values of the compose file's variables, for its starts from now on."""
         self.variables |= variables
         service = self.services[name]
         service.environment = self._environment(service.plan, service.release)
@@ -431,11 +431,15 @@ class Stage(ABC):
         """Raises CannotRun where somebody else may have answered in the place of a service."""
 
     def rekey(self, name: str, key: SigningKey | None) -> None:
-        """Restart the master with another signing key, None for the run's own; relays are told at their next start.
-
-        Raises CannotRun where the stage cannot give a service other settings than those it was made with.
-        """
-        raise CannotRun(f"{name} cannot have another key: a stage of {self.name} makes its services once")
+        """Restart the master with another signing key, None for the run's own; relays are told at their next start."""
+        self.stop(name)
+        keys = {
+            "DRILLS_SIGNING_KEY": key.hex if key else self.secrets.signing_key,
+            "DRILLS_SIGNING_PUBLIC_KEY": key.public_hex if key else self.secrets.signing_public_key,
+        }
+        for service in self.services:
+            self.change(service, **keys)
+        self.start(name)
 
     def unexpected(self) -> dict[str, str]:
         """Services that are not where they should be and were not taken away by us: name -> what is wrong."""

@@ -70,6 +70,7 @@ class ContainerStage(Stage):
         self.candidate = candidate
         self._kept: dict[str, bytes] = {}  # what was on volumes, as tar
         self.containers: dict[str, str] = {}  # service, or locust_worker-N -> container id
+        self._made_with: dict[str, Mapping[str, str]] = {}  # what each service's container was told
         self._logs: dict[str, LogCopy] = {}
         self._lost = ""
         self._before_us: dict[str, str] = {}  # services that had ended just before we ended them
@@ -104,7 +105,23 @@ class ContainerStage(Stage):
 
     def _create(self, services: list[str]) -> None:
         self._composed(self.compose_variables()).create(services)
+        self._made_with = {name: service.environment for name, service in self.services.items()}
         self._note_containers()
+
+    def _make_anew(self, service: Service, release: Release) -> None:
+        """Let Compose make a stopped service's container once more, as this release and by what the variables say now.
+
+        Name, address, volume and labels stay; a container's environment cannot be changed otherwise.
+        """
+        programs = self._programs_of(release)
+        if log := self._logs.pop(service.name, None):
+            log.end(LOGS_S)
+        with self.signals.held():
+            self._composed(
+                {**self.compose_variables(), **programs.variables(), **self.release_variables(release)}
+            ).create_anew(service.name)
+            self._made_with[service.name] = self._environment(service.plan, release)
+            self._note_containers()
 
     def _composed(self, variables: Mapping[str, str]) -> DrillsCompose:
         from drills.stage.drills_compose import DrillsCompose
@@ -178,6 +195,8 @@ class ContainerStage(Stage):
     # -- one service -------------------------------------------------------------------------------------------------
 
     def _run(self, service: Service) -> Running:
+        if service.environment != self._made_with[service.name]:  # see `change`
+            self._make_anew(service, service.release)
         return self._ran(service.name)
 
     def _ran(self, name: str) -> Container:
@@ -308,14 +327,6 @@ class ContainerStage(Stage):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         return place
 
-    def change(self, name: str, **variables: str) -> None:
-        """Compose makes the container anew, with the same name, address and volume."""
-        super().change(name, **variables)
-        if log := self._logs.pop(name, None):
-            log.end(LOGS_S)
-        with self.signals.held():
-            self._create([name])
-
     def probe_sources(self) -> tuple[str | None, str | None]:
         """This machine's own address in the network; ports tell two probes apart."""
         return None, None
@@ -360,12 +371,7 @@ class ContainerStage(Stage):
         """Let Compose make its container anew, with the same name, address, volume and labels."""
         programs = self._programs_of(release)
         same = release.image_tag == CANDIDATE and programs.version(service.kind) == self.programs.version(service.kind)
-        variables = {**self.compose_variables(), **programs.variables(), **self.release_variables(release)}
-        if log := self._logs.pop(service.name, None):
-            log.end(LOGS_S)
-        with self.signals.held():
-            self._composed(variables).create_anew(service.name)
-            self._note_containers()
+        self._make_anew(service, release)
         return "the candidate runs the same image: the environment names no other" if same else ""
 
     def keep_data(self, name: str) -> None:

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from drills.errors import BadInput, CannotRun
 from drills.reference.defects import VARIABLE as DEFECTS
@@ -26,9 +25,6 @@ from drills.stage.base import STOP_GRACE_S, Running, Service, Stage
 from drills.stage.children import KILLED_S, REPOSITORY, Child, spawn, sweep, told
 from drills.stage.compose import CONTROL_PLANE, LOAD, Compose
 from drills.stage.volume import FILES, OWN_CUSTODIAN, FolderVolume, Volume, unprivileged
-
-if TYPE_CHECKING:
-    from drills.wavry.lease import SigningKey
 
 UPGRADED = ("gateway", "relay")  # operations-facts §1.2: what has published images
 TOOLS = REPOSITORY / ".tools" / "bin"
@@ -179,17 +175,6 @@ class ProcessStage(Stage):
         """SIGCONT."""
         if child := self._child(name):
             child.signal(signal.SIGCONT)
-
-    def rekey(self, name: str, key: SigningKey | None) -> None:
-        """Restart the master with another signing key, None for the run's own; relays are told at their next start."""
-        self.stop(name)
-        keys = {
-            "DRILLS_SIGNING_KEY": key.hex if key else self.secrets.signing_key,
-            "DRILLS_SIGNING_PUBLIC_KEY": key.public_hex if key else self.secrets.signing_public_key,
-        }
-        for service in self.services:
-            self.change(service, **keys)
-        self.start(name)
 
     # -- where things are --------------------------------------------------------------------------------------------
 

@@ -21,6 +21,8 @@ from drills.signals import Signals
 from drills.stage import choice, engine, leftovers
 from drills.stage.asking import asked
 from drills.stage.base import Stage
+from drills.wavry.lease import SigningKey
+from drills.wavry.master import MasterHttp
 
 ADOPTED_S = 10.0
 
@@ -158,6 +160,20 @@ def test_what_a_service_prints_is_copied_over_restarts(stage: Stage) -> None:
     while (count := log.read_text().count("Relay ID: ")) <= before:
         assert time.monotonic() < deadline
     assert count == before + 1
+
+
+def test_a_master_with_another_key_keeps_its_address_and_goes_back(stage: Stage) -> None:
+    """Compose makes the container anew; what it says of itself is the proof."""
+    key = SigningKey.generate()
+    with MasterHttp(stage.http("master"), timeout_s=2.0) as master:
+        before = master.identity().public_key
+        stage.rekey("master", key)
+        stage.await_ready("master")
+        assert master.identity().public_key == key.public_key
+        stage.rekey("master", None)
+        stage.await_ready("master")
+        assert master.identity().public_key == before
+    assert stage.unexpected() == {}
 
 
 def test_two_stages_stand_side_by_side_and_leave_nothing(stage: Stage, tmp_path: Path) -> None:

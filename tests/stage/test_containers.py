@@ -29,6 +29,7 @@ from drills.stage.addresses import network_block
 from drills.stage.container import Container
 from drills.stage.containers import ContainerStage
 from drills.stage.programs import Programs
+from drills.wavry.lease import SigningKey
 from tests.load.made_settings import made_settings
 from tests.stage.both_stages import PROGRAMS
 from tests.stage.fake_engine import FakeContainer, FakeEngine
@@ -411,6 +412,39 @@ def test_a_container_is_made_anew_as_another_release_and_back(
     stage.replace("gateway", KNOWN_GOOD)
     assert stage.version("gateway") == before
     assert stage.unexpected() == {}
+
+
+def test_another_key_makes_a_container_anew_when_it_is_started_and_no_sooner(
+    stage: ContainerStage, compose: FakeCompose
+) -> None:
+    """The master at once; a relay that is left running keeps its container, and so does the gateway."""
+    raised(stage)
+    before = dict(stage.containers)
+    stage.rekey("master", SigningKey.generate())
+    assert compose.asked[1:] == [["master"]]
+    assert {name for name in before if stage.containers[name] != before[name]} == {"master"}
+    for name in ("relay_a", "gateway"):
+        stage.stop(name)
+        stage.start(name)
+    assert compose.asked[1:] == [["master"], ["relay_a"]]
+    stage.rekey("master", None)
+    stage.stop("relay_b")  # has never heard of the other key
+    stage.start("relay_b")
+    assert compose.asked[1:] == [["master"], ["relay_a"], ["master"]]
+
+
+def test_what_a_candidate_is_told_is_told_to_the_candidate(
+    stage: ContainerStage, engine: FakeEngine, compose: FakeCompose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting that changes does not bring the known-good image back."""
+    monkeypatch.setattr(Programs, "version", lambda programs, kind: programs.images[f"DRILLS_{kind.upper()}_IMAGE"])
+    upgradable(stage, engine)
+    stage.replace("gateway", CANDIDATE)
+    stage.stop("gateway")
+    stage.change("gateway", DRILLS_TOTP_KEY="another")
+    stage.start("gateway")
+    assert compose.variables["DRILLS_GATEWAY_IMAGE"] == "example/gateway:candidate"
+    assert compose.variables["DRILLS_TOTP_KEY"] == "another"
 
 
 def test_a_volume_is_put_away_and_put_back(
