@@ -160,7 +160,7 @@ def test_a_restart_policy_that_does_not_act_is_not_called_mending(scene: FakeSce
     assert len(scene.journal.named("service.started")) == 1
 
 
-ONE_STAGE = {"crash": {"containers"}, "rotate_key": {"processes"}}
+ONE_STAGE = {"crash": {"containers"}}
 
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
