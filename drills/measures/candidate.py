@@ -60,6 +60,14 @@ def since_ns(upgraded: Sequence[Upgraded]) -> int:
     return min(gateways or [one.since_ns for one in upgraded])
 
 
+def logins_since_ns(upgraded: Sequence[Upgraded]) -> int:
+    """From when on it is the candidate's doing how long a login takes: the last of its services is at home.
+
+    Until then we start services beside it, on the same machine: that may fail nobody, but it takes CPU.
+    """
+    return max(since_ns(upgraded), *(one.since_ns for one in upgraded))
+
+
 @dataclass(frozen=True)
 class Seen:
     """What was seen of a candidate while it ran."""

@@ -13,6 +13,7 @@ from drills.measures.candidate import (
     Seen,
     Thresholds,
     Upgraded,
+    logins_since_ns,
     past,
     past_beyond_luck,
     past_names,
@@ -49,7 +50,8 @@ def _decided_ns(record: Record) -> int | None:
 def thresholds_crossed(record: Record, span: Span, claim: Claim) -> Evidence:
     """How many of the thresholds a candidate crossed beyond luck, from its upgrade until it was judged.
 
-    Set-ups and logins are those of visits that were due meanwhile, handshakes those at relays that ran the candidate.
+    Set-ups are those of visits that were due meanwhile, logins those of visits due once all of it was upgraded,
+    handshakes those at relays that ran the candidate.
     """
     limits, order = _thresholds(record)
     if limits is None:
@@ -116,11 +118,12 @@ def _seen(record: Record, upgraded: list[Upgraded], span: Span) -> Seen:
               if event["kind"] == "visit" and event["intended_ns"] in span]  # fmt: skip
     handshakes = [event for event in record.named("handshake")
                   if event.get("relay_id") in relay_ids and event["sent_ns"] < span.to_ns]  # fmt: skip
-    return _counted(visits, handshakes)
+    return _counted(visits, handshakes, logins_since_ns(upgraded))
 
 
-def _counted(visits: list[Event], handshakes: list[Event]) -> Seen:
-    logins = [float(event["login_ms"]) for event in visits if event.get("login_ms") is not None]
+def _counted(visits: list[Event], handshakes: list[Event], logins_from_ns: int = 0) -> Seen:
+    logins = [float(event["login_ms"]) for event in visits
+              if event.get("login_ms") is not None and event["intended_ns"] >= logins_from_ns]  # fmt: skip
     return Seen(
         len(visits), sum(event["ok"] for event in visits), len(handshakes),
         sum(event["outcome"] != "ack" for event in handshakes), tuple(logins),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from drills.faults.base import Arguments
-from drills.measures.candidate import Seen, Thresholds, past, since_ns, too_few
+from drills.measures.candidate import Seen, Thresholds, logins_since_ns, past, since_ns, too_few
 from drills.steps.base import Announced, StepKind
 
 if TYPE_CHECKING:
@@ -45,11 +45,12 @@ def _perform(scene: Scene, arguments: JudgeCandidateArguments) -> None:
                             reasons=["nothing was upgraded"])  # fmt: skip
         return
     from_ns, relay_ids = since_ns(scene.upgraded), {one.relay_id for one in scene.upgraded}
+    logins_from_ns = logins_since_ns(scene.upgraded)
     visits = [visit for visit in [*scene.follower.visits] if visit.intended_ns >= from_ns]
     handshakes = [one for one in [*scene.follower.handshakes] if one.relay_id in relay_ids]
     seen = Seen(
         len(visits), sum(visit.ok for visit in visits), len(handshakes), sum(not one.ok for one in handshakes),
-        tuple(visit.login_ms for visit in visits if visit.login_ms is not None),
+        tuple(visit.login_ms for visit in visits if visit.login_ms is not None and visit.intended_ns >= logins_from_ns),
     )  # fmt: skip
     reasons = past(seen, limits) or [words for words in [too_few(seen, limits)] if words]
     scene.journal.write(

@@ -144,6 +144,15 @@ def test_a_quantile_is_one_of_the_values() -> None:
     assert quantile(tuple(map(float, range(1, 101))), 0.95) == 95.0
 
 
+@pytest.mark.parametrize(("ok", "figure"), [(True, 0.0), (False, 1.0)])
+def test_until_all_is_upgraded_logins_may_be_slow_and_none_may_fail(ok: bool, figure: float) -> None:
+    """We start services on the same machine meanwhile: that takes CPU, and no login is to be lost by it."""
+    builder = story()
+    for number in range(40):
+        builder.setup(11.55 + number / 100, 8000 + number, ok=ok, login_ms=900.0)
+    assert evidence("candidate_not_worse", builder).figure == figure
+
+
 def test_a_candidate_counts_from_its_gateway_on_with_time_to_settle() -> None:
     """From the first relay where no gateway was upgraded."""
     relays = [Upgraded("relay", 5, "a"), Upgraded("relay", 9, "b")]
