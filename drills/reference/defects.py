@@ -23,6 +23,7 @@ class Defect:
     wrong: str  # what it does instead of the sound behaviour
     origin: str = ""  # the id in the defect lists of the contracts, where it is taken from one
     release: str = ""  # the only release that has it, where it is not in all of them
+    mixes: bool = False  # breaks one indicator and nothing else, so that others like it can be on at the same time
 
 
 REGISTRY: dict[str, Defect] = {
@@ -32,11 +33,11 @@ REGISTRY: dict[str, Defect] = {
         Defect("heartbeat_forgets_drain", "master", "the third heartbeat of a draining relay makes it Active again"),
         Defect("selection_ignores_drain", "master", "leases go on naming relays whose state is Draining"),
         Defect("drain_cuts_sessions", "relay", "a relay that is drained forgets all its sessions at once"),
-        Defect("relay_drops_one_in_fifty", "relay", "every fiftieth FORWARD is not sent on"),
+        Defect("relay_drops_one_in_fifty", "relay", "every fiftieth FORWARD is not sent on", mixes=True),
         Defect("relay_goes_deaf", "relay", "for 1.2 s in every 6 s no FORWARD is sent on"),
         Defect("relay_never_reregisters", "relay", "after six failed heartbeats it goes silent instead of registering"),
-        Defect("relay_adds_40ms", "relay", "every FORWARD is held for 40 ms before it is sent on"),
-        Defect("gateway_loses_one_offer_in_ten", "gateway", "every tenth Offer is not passed on", "D20"),
+        Defect("relay_adds_40ms", "relay", "every FORWARD is held for 40 ms before it is sent on", mixes=True),
+        Defect("gateway_loses_one_offer_in_ten", "gateway", "every tenth Offer is not passed on", "D20", mixes=True),
         Defect("gateway_returns_late", "gateway", "after a restart it listens only when 14.5 s are over", "D18"),
         Defect("gateway_forgets_tokens", "gateway", "a restart ends every session"),
         Defect("gateway_revives_revoked", "gateway", "tokens are revoked in memory only: after a restart they bind"),
@@ -53,7 +54,9 @@ REGISTRY: dict[str, Defect] = {
             "three times a second it closes another bound socket and lets its user bind no more for 10 s",
         ),
         Defect("gateway_forgets_tokens_early", "gateway", "a session token is good for 10 s, not for 24 h"),
-        Defect("relay_refuses_one_present_in_ten", "relay", "every tenth valid LEASE_PRESENT gets REJECT 2"),
+        Defect(
+            "relay_refuses_one_present_in_ten", "relay", "every tenth valid LEASE_PRESENT gets REJECT 2", mixes=True
+        ),
         Defect("relay_returns_late", "relay", "it registers 16 heartbeats after its start"),
         Defect("master_returns_late", "master", "it listens 12 heartbeats after its start"),
         Defect("master_takes_one_relay_back", "master", "started again, it refuses every relay but the first", "D-02"),

@@ -135,12 +135,15 @@ class Cell:
         }  # fmt: skip
 
 
-def attempt_of(row: Row, verdict: Mapping[str, Any], **how: Any) -> Attempt:
-    """What a run of a row came to; ``how`` has the fields of ``Attempt`` that no verdict knows."""
+def attempt_of(row: Row, verdict: Mapping[str, Any], others: Iterable[str] = (), **how: Any) -> Attempt:
+    """What a run of a row came to; ``how`` has the fields of ``Attempt`` that no verdict knows.
+
+    ``others``: what names the other defects that were on in the same run, and is no side effect of this one.
+    """
     said, bite = said_in(verdict), bite_of(row, verdict)
     broken = [one for one in said if one.outcome == "broken"]
     named = tuple(str(one) for one in broken if row.defect and one.name in row.claims)
-    side = tuple(str(one) for one in broken if one.name not in row.claims)
+    side = tuple(str(one) for one in broken if one.name not in {*row.claims, *others})
     return Attempt(
         bite, caught_by=named, side_effects=side if row.defect else (), reason=_reason(row, bite, said), **how
     )

@@ -26,6 +26,7 @@ class GeneratorWatch:
     _open: bool = False
     longest_ms: float = 0.0
     done: bool = False  # nothing more is measured: the run only ends, is lowered and judged
+    in_fault: bool = False  # its fault window is open: visits are sparse
 
     @property
     def over(self) -> bool:
@@ -49,9 +50,9 @@ class GeneratorWatch:
     def _note(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "window.opened":
-                self._open = True
+                self._open, self.in_fault = True, event["window"] == WINDOWS[1]
             case "window.closed":
-                self._open = False
+                self._open = self.in_fault = False
                 self.done = self.done or event["window"] == WINDOWS[-1]
             case "run.stopped_early" | "run.ended":
                 self.done = True

@@ -1,5 +1,6 @@
-"""Runs the rows of the teeth matrix: two at once where the machine can carry them, and again what came out blank.
+"""Runs the rows of the teeth matrix: two at once while the machine can carry them, and again what came out blank.
 
+Rows whose defects break one indicator each, and nothing else, share a run (``drills/teeth/rows.py``).
 A row that is blank (inconclusive, or not run) says nothing about its defect: it is tried again, alone and in full,
 twice at most, and every attempt stays in the record. A row that is missed or a false alarm is never tried again.
 """
@@ -19,7 +20,7 @@ from drills.options import Options
 from drills.scenario.models import Scenario
 from drills.teeth.cells import BLANK, Attempt, Bite, Cell, attempt_of
 from drills.teeth.machine import GeneratorWatch
-from drills.teeth.rows import Row
+from drills.teeth.rows import Row, runs_of, together
 
 Say = Callable[[str], None]
 ATTEMPTS_MAX = 3
@@ -29,15 +30,23 @@ RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not a
 CROWDED_MAX = 2  # so many rows that two at once have made blank, and the rest run one at a time
 
 
+Rows = tuple[Row, ...]  # of one run
+
+
 @dataclass
 class _Running:
-    """A row on a seat."""
+    """The rows of one run, on a seat."""
 
-    row: Row
+    rows: Rows
     alone: bool
     watch: GeneratorWatch
     began: float
     beside: bool = False
+
+    @property
+    def sound(self) -> bool:
+        """Whether it is a run of the sound system, in which everything must hold."""
+        return not self.rows[0].defect
 
 
 @dataclass
@@ -57,14 +66,14 @@ class Matrix:
 
     def __post_init__(self) -> None:
         self.cells = {row: Cell(row) for row in self.rows}
-        self._waiting = deque((row, False) for row in self._in_order())
-        self._again: deque[Row] = deque()
+        self._waiting = deque((rows, False) for rows in self._in_order())
+        self._again: deque[Rows] = deque()
         self._seats = [self.make_seat(self._quietly) for _ in range(self.at_once)]
         self._running: dict[int, _Running] = {}
 
-    def _in_order(self) -> list[Row]:
-        """The sound system first, since everything rests on it; then what a busy machine can make doubtful."""
-        return sorted(self.rows, key=lambda row: (bool(row.defect), row.sturdy))
+    def _in_order(self) -> list[Rows]:
+        """The sound system first, since everything rests on it."""
+        return sorted(runs_of(self.rows), key=lambda rows: bool(rows[0].defect))
 
     def _quietly(self, text: str) -> None:
         """What the runs say; only where they stop or fail is it of interest here."""
@@ -92,38 +101,42 @@ class Matrix:
         chosen = self._next()
         if not chosen:
             return
-        row, alone = chosen
-        attempt = len(self.cells[row].attempts) + 1
-        self.say(f"{row.name}: begun" + (f", attempt {attempt}" if attempt > 1 else ""))
-        limit_ms = self.scenarios[row.drill].generator.gap_ms_max.of(self.options.tier)
-        self._running[index] = _Running(row, alone, GeneratorWatch(limit_ms), self.clock())
+        rows, alone = chosen
+        attempt = max(len(self.cells[row].attempts) for row in rows) + 1
+        self.say(f"{together(rows).name}: begun" + (f", attempt {attempt}" if attempt > 1 else ""))
+        limit_ms = self.scenarios[rows[0].drill].generator.gap_ms_max.of(self.options.tier)
+        self._running[index] = _Running(rows, alone, GeneratorWatch(limit_ms), self.clock())
         measured = [one for one in self._running.values() if not one.watch.done]
         for one in measured:
             one.beside = one.beside or len(measured) > 1
-        seat.give(self._order(row, shortened=bool(row.defect) and attempt == 1))
+        seat.give(self._order(rows, shortened=bool(rows[0].defect) and attempt == 1))
 
-    def _order(self, row: Row, *, shortened: bool) -> Order:
-        defects = (row.defect,) if row.defect else ()
-        options = replace(self.options, defects=defects, command=command_of(row, self.options))
+    def _order(self, rows: Rows, *, shortened: bool) -> Order:
+        defects = tuple(row.defect for row in rows if row.defect)
+        options = replace(self.options, defects=defects, command=command_of(rows, self.options))
+        row = together(rows)
         return Order(row.drill, options, defect=row.defect, claims=row.claims, shortened=shortened)
 
-    def _next(self) -> tuple[Row, bool] | None:
-        """The row to begin now, if any may be.
+    def _next(self) -> tuple[Rows, bool] | None:
+        """The run to begin now, if any may be.
 
         Beside a run whose windows are over, any: nothing is measured of that one any more. Beside one that is being
-        measured, only where a busy machine can make neither doubtful, and while both generators keep to their limits.
-        What was blank runs alone, and last of all.
+        measured, only while both generators keep to their limits; and where either is of the sound system, which must
+        be held, only in the fault window of the one that runs. What was blank runs alone, and last of all.
         """
         measured = [one for one in self._running.values() if not one.watch.done]
         if any(one.alone for one in measured):
             return None
         if not measured:
             return self._waiting.popleft() if self._waiting else self._again_alone()
-        if self._crowded >= CROWDED_MAX or any(one.watch.over or not one.row.sturdy for one in measured):
+        if not self._waiting or self._crowded >= CROWDED_MAX or any(one.watch.over for one in measured):
             return None
-        return self._waiting.popleft() if self._waiting and self._waiting[0][0].sturdy else None
+        sound = not self._waiting[0][0][0].defect or any(one.sound for one in measured)
+        if sound and not all(one.watch.in_fault for one in measured):
+            return None
+        return self._waiting.popleft()
 
-    def _again_alone(self) -> tuple[Row, bool] | None:
+    def _again_alone(self) -> tuple[Rows, bool] | None:
         return (self._again.popleft(), True) if self._again and not self._running else None
 
     def _listen(self) -> None:
@@ -138,27 +151,29 @@ class Matrix:
                 self._note(one, done)
 
     def _note(self, one: _Running, done: Done) -> None:
-        attempt = self._attempt(one, done)
-        cell = self.cells[one.row]
-        self.cells[one.row] = cell = replace(cell, attempts=(*cell.attempts, attempt))
-        again = attempt.bite in BLANK and len(cell.attempts) < ATTEMPTS_MAX
-        if attempt.bite in BLANK and one.beside:
+        attempts = {row: self._attempt(one, row, done) for row in one.rows}
+        if one.beside and any(attempt.bite in BLANK for attempt in attempts.values()):
             self._crowded += 1
             if self._crowded == CROWDED_MAX:
                 self.say("two at once leave too little of this machine: from now on one at a time")
-        if again:
-            self._again.append(one.row)
-        self.say(f"{one.row.name}: {_words(attempt)}" + ("; tried again later, alone" if again else ""))
+        for row, attempt in attempts.items():
+            cell = self.cells[row]
+            self.cells[row] = cell = replace(cell, attempts=(*cell.attempts, attempt))
+            again = attempt.bite in BLANK and len(cell.attempts) < ATTEMPTS_MAX
+            if again:
+                self._again.append((row,))
+            self.say(f"{row.name}: {_words(attempt)}" + ("; tried again later, alone" if again else ""))
         self.on_cell()
 
-    def _attempt(self, one: _Running, done: Done) -> Attempt:
-        took_s = self.clock() - one.began
+    def _attempt(self, one: _Running, row: Row, done: Done) -> Attempt:
+        took_s = (self.clock() - one.began) / len(one.rows)
         run = "/".join(done.folder.parts[-2:]) if done.folder else ""
         verdict = read_verdict(done.folder) if done.folder and not done.problem else None
         if verdict is None:
             return Attempt(Bite.NOT_RUN, run, done.problem or "it has no verdict", took_s, one.beside)
         stopped = stopped_after(done.folder) if done.folder else ""
-        return attempt_of(one.row, verdict, run=run, took_s=took_s, beside=one.beside, stopped_after=stopped)
+        others = [claim for other in one.rows if other != row for claim in other.claims]
+        return attempt_of(row, verdict, others, run=run, took_s=took_s, beside=one.beside, stopped_after=stopped)
 
     def _stop(self) -> None:
         """Interrupt what runs, and wait until it has mended and removed what was its own."""
@@ -183,7 +198,7 @@ def stopped_after(folder: Path) -> str:
                  if event.name == "run.stopped_early"), "")  # fmt: skip
 
 
-def command_of(row: Row, options: Options) -> str:
-    """The command line that makes the whole run of a row again."""
-    words = f"drills run {row.drill} --pace {options.pace} --stage {options.stage} --seed {options.seed}"
-    return words + (f" --defect {row.defect}" if row.defect else "")
+def command_of(rows: Rows, options: Options) -> str:
+    """The command line that makes the whole run of some rows again."""
+    words = f"drills run {rows[0].drill} --pace {options.pace} --stage {options.stage} --seed {options.seed}"
+    return " ".join([words, *(f"--defect {row.defect}" for row in rows if row.defect)])

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from drills.catalogue import CONTROL
 from drills.objectives import CLAIMS, DoubtKind
+from drills.reference.defects import REGISTRY
 from drills.scenario.models import WINDOWS, Scenario
 
 # Doubts that a busy machine gives rise to: what none of them can touch may be judged on one.
@@ -47,6 +49,26 @@ def rows_of(scenarios: Iterable[Scenario]) -> tuple[Row, ...]:
             *(Row(scenario.name, defect, claims) for defect, claims in scenario.teeth.items()),
         )
     )
+
+
+def runs_of(rows: Iterable[Row]) -> tuple[tuple[Row, ...], ...]:
+    """The rows, run by run: defects that break one indicator each, and nothing else, share a run of their drill.
+
+    In the control run each of them has a run of its own, which shows that it does break nothing else.
+    """
+    runs: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        mixes = row.drill != CONTROL and row.defect in REGISTRY and REGISTRY[row.defect].mixes
+        runs.setdefault((row.drill, "" if mixes else row.name), []).append(row)
+    return tuple(map(tuple, runs.values()))
+
+
+def together(rows: Sequence[Row]) -> Row:
+    """The rows of one run as one: all their defects, and everything that names any of them."""
+    if len(rows) == 1:
+        return rows[0]
+    claims = dict.fromkeys(claim for row in rows for claim in row.claims)
+    return Row(rows[0].drill, "+".join(row.defect for row in rows), tuple(claims))
 
 
 def sampled(rows: Sequence[Row], count: int, seed: int) -> tuple[Row, ...]:

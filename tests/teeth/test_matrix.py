@@ -51,7 +51,7 @@ class FakeSeat:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.folder: Path | None = None
-        self.name = ""
+        self.name, self.claims = "", ()
         self.left = 0
         self.closed = False
 
@@ -59,7 +59,7 @@ class FakeSeat:
         machine = self.machine
         machine.orders.append(order)
         machine.begun += 1
-        self.name = order.defect or "sound"
+        self.name, self.claims = order.defect or "sound", order.claims
         self.folder = machine.folder / order.drill / f"run-{machine.begun}"
         self.folder.mkdir(parents=True)
         with (self.folder / "journal.jsonl").open("w") as journal:
@@ -79,9 +79,8 @@ class FakeSeat:
         if words == "dies":
             return Done(self.folder, "its process ended with 1", Exit.CANNOT_RUN)
         assert self.folder
-        claims = self.machine.orders[-1].claims if self.name == "sound" else claims_of(self.name)
         rows = [{"objective": name, "window": "calm", "verdict": words, "reason": "so it was"}
-                for name in claims or ("packets_lost_ratio",)]  # fmt: skip
+                for name in self.claims or ("packets_lost_ratio",)]  # fmt: skip
         (self.folder / "verdict.json").write_text(json.dumps({"verdict": words, "judgements": rows}))
         return Done(self.folder)
 
@@ -90,11 +89,6 @@ class FakeSeat:
 
     def close(self) -> None:
         self.closed = True
-
-
-def claims_of(defect: str) -> tuple[str, ...]:
-    """What names a defect in these tests."""
-    return next(row.claims for row in (LOSES, LATE, FORGETS, IGNORES) if row.defect == defect)
 
 
 def made(machine: Machine, *rows: Row, clock: Callable[[], float] = lambda: 0.0) -> Matrix:
@@ -145,21 +139,53 @@ def test_the_sound_system_is_run_in_full(tmp_path: Path) -> None:
     assert [(order.shortened, order.options.defects) for order in machine.orders] == [(False, ())]
 
 
-def test_nothing_runs_beside_what_a_busy_machine_makes_doubtful(tmp_path: Path) -> None:
-    """Losses, latencies and the sound system are measured alone."""
-    machine = Machine(tmp_path, sound=["held"], relay_drops_one_in_fifty=["broken"], relay_adds_40ms=["broken"],
-                      relay_forgets_drain=["broken"])  # fmt: skip
-    made(machine, LOSES, LATE, FORGETS, SOUND).run()
-    assert machine.together == [("sound",), (LOSES.defect,), (LATE.defect,), (FORGETS.defect,)]
+FAULT = {"event": "window.opened", "window": "fault"}
 
 
-def test_two_run_at_once_where_no_busy_machine_can_make_either_doubtful(tmp_path: Path) -> None:
-    """What a drain did is seen whoever else is busy; the record says that they ran side by side."""
+@pytest.mark.parametrize(("lines", "together"), [
+    ([], [("sound",), ("relay_adds_40ms",)]),
+    ([FAULT], [("sound",), ("sound", "relay_adds_40ms")]),
+    ([FAULT, {"event": "window.closed", "window": "fault"}], [("sound",), ("relay_adds_40ms",)]),
+])  # fmt: skip
+def test_beside_the_sound_system_another_begins_only_in_its_fault_window(
+    tmp_path: Path, lines: list[dict[str, Any]], together: list[tuple[str, ...]]
+) -> None:
+    """What must be held is measured alone where visits are dense."""
+    machine = Machine(tmp_path, sound=["held"], relay_adds_40ms=["broken"])
+    machine.lines["sound"] = lines
+    machine.looks = 3
+    made(machine, LATE, SOUND).run()
+    assert machine.together == together
+
+
+def test_two_run_at_once(tmp_path: Path) -> None:
+    """The record says that they ran side by side."""
     machine = Machine(tmp_path, relay_forgets_drain=["broken"], selection_ignores_drain=["broken"])
     matrix = made(machine, FORGETS, IGNORES)
     matrix.run()
     assert machine.together[-1] == (FORGETS.defect, IGNORES.defect)
     assert all(matrix.cells[row].last.beside for row in (FORGETS, IGNORES))
+
+
+def test_defects_that_break_one_indicator_each_share_a_run(tmp_path: Path) -> None:
+    """Each row has its own answer; what says broken of the other is no side effect, and a blank one is run alone."""
+    rows = [Row("relay_drain", row.defect, row.claims) for row in (LOSES, LATE)]
+    both = f"{LOSES.defect}+{LATE.defect}"
+    machine = Machine(tmp_path, **{both: ["broken"]})
+    matrix = made(machine, *rows)
+    matrix.run()
+    (order,) = machine.orders
+    assert order.options.defects == (LOSES.defect, LATE.defect)
+    assert order.claims == (*LOSES.claims, *LATE.claims)
+    assert order.options.command.endswith(f"--defect {LOSES.defect} --defect {LATE.defect}")
+    for row in rows:
+        assert matrix.cells[row].bite is Bite.CAUGHT
+        assert matrix.cells[row].last.side_effects == ()
+    blank = Machine(tmp_path / "blank", **{both: ["inconclusive"], LOSES.defect: ["broken"], LATE.defect: ["broken"]})
+    matrix = made(blank, *rows)
+    matrix.run()
+    assert [order.defect for order in blank.orders] == [both, LOSES.defect, LATE.defect]
+    assert [attempts(matrix, row) for row in rows] == [[Bite.INCONCLUSIVE, Bite.CAUGHT]] * 2
 
 
 def test_nothing_is_begun_beside_a_generator_that_stands_still(tmp_path: Path) -> None:
@@ -178,21 +204,21 @@ def test_nothing_is_begun_beside_a_generator_that_stands_still(tmp_path: Path) -
 
 
 def test_the_next_row_begins_once_nothing_more_is_measured_of_the_last(tmp_path: Path) -> None:
-    """While that one is only lowered and judged."""
-    machine = Machine(tmp_path, relay_drops_one_in_fifty=["broken"], relay_adds_40ms=["broken"])
+    """While that one is only lowered and judged, whatever it was."""
+    machine = Machine(tmp_path, sound=["held"], relay_adds_40ms=["broken"])
     machine.looks = 3
-    machine.lines[LOSES.defect] = [{"event": "run.stopped_early", "after": "calm", "reason": "seen"}]
-    matrix = made(machine, LOSES, LATE)
+    machine.lines["sound"] = [{"event": "run.stopped_early", "after": "calm", "reason": "seen"}]
+    matrix = made(machine, SOUND, LATE)
     matrix.run()
-    assert machine.together == [(LOSES.defect,), (LOSES.defect, LATE.defect)]
-    assert matrix.cells[LOSES].last.stopped_after == "calm"
+    assert machine.together == [("sound",), ("sound", LATE.defect)]
+    assert matrix.cells[SOUND].last.stopped_after == "calm"
     assert not any(cell.last.beside for cell in matrix.cells.values())
 
 
 def test_an_interrupt_reaches_the_seats_and_goes_on(tmp_path: Path) -> None:
     """Rows that were known stay known."""
-    machine = Machine(tmp_path, relay_drops_one_in_fifty=["broken"], relay_adds_40ms=["broken"])
-    matrix = made(machine, LOSES, LATE)
+    machine = Machine(tmp_path, sound=["held"], relay_adds_40ms=["broken"])
+    matrix = made(machine, SOUND, LATE)
 
     def after_the_first() -> None:
         if machine.begun == 2:
@@ -203,7 +229,7 @@ def test_an_interrupt_reaches_the_seats_and_goes_on(tmp_path: Path) -> None:
         matrix.run()
     assert LATE.defect in machine.interrupted
     assert all(seat.closed for seat in matrix._seats)  # type: ignore[attr-defined]
-    assert (matrix.cells[LOSES].bite, matrix.cells[LATE].bite) == (Bite.CAUGHT, Bite.NOT_RUN)
+    assert (matrix.cells[SOUND].bite, matrix.cells[LATE].bite) == (Bite.HELD, Bite.NOT_RUN)
 
 
 def test_a_run_that_does_not_end_is_interrupted(tmp_path: Path) -> None:
