@@ -134,8 +134,9 @@ def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> l
     if gap_ms > gap_ms_max:
         words = f"our load generator stood still for {gap_ms:.0f} ms, {gap_ms_max:g} ms are allowed"
         share = generator.standing_share(record, span)
+        hidden = generator.standing_share(record, span, gap_ms_max)  # shorter ones are allowed: they hide nothing
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms, most_share=AFTERMATH * share,
-                           hidden_share=share, hidden_more=generator.gaps_over(record, span, gap_ms_max)))  # fmt: skip
+                           hidden_share=hidden, hidden_more=generator.gaps_over(record, span, gap_ms_max)))  # fmt: skip
     late = generator.lateness_ms(record, span)
     p99 = float(numpy.quantile(late, 0.99)) if len(late) else 0.0
     if p99 > late_ms_max:

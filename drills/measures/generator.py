@@ -106,10 +106,10 @@ def hanging_setups(record: Record, span: Span) -> int:
                for event in record.named("session.asked"))  # fmt: skip
 
 
-def standing_share(record: Record, span: Span) -> float:
-    """How much of the window a pump stood still, gap by gap, as a share of it."""
+def standing_share(record: Record, span: Span, over_ms: float = 0.0) -> float:
+    """How much of the window a pump stood still for longer than this at a time, as a share of it."""
     overlaps = (min(gap["to_ns"], span.to_ns) - max(gap["from_ns"], span.from_ns)
-                for gap in record.named("generator.gap"))  # fmt: skip
+                for gap in record.named("generator.gap") if gap["to_ns"] - gap["from_ns"] > over_ms * 1e6)  # fmt: skip
     return float(sum(max(0, overlap) for overlap in overlaps)) / max(1, span.to_ns - span.from_ns)
 
 

@@ -8,7 +8,7 @@ twice at most, and every attempt stays in the record. A row that is missed or a 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ ATTEMPTS_MAX = 3
 AT_ONCE_MAX = 2
 LISTEN_S = 0.1
 RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not answered by then is stopped
-CROWDED_MAX = 2  # so many rows that two at once have made blank, and the rest run one at a time
+CROWDED_MAX = 2  # so many runs that two at once have made blank, of the sound system or of others: no two more of those
 
 
 Rows = tuple[Row, ...]  # of one run
@@ -62,7 +62,7 @@ class Matrix:
     make_seat: Callable[[Say], Seat] = Seat
     clock: Callable[[], float] = time.monotonic
     cells: dict[Row, Cell] = field(default_factory=dict)
-    _crowded: int = 0
+    _crowded: Counter[bool] = field(default_factory=Counter)  # of the sound system, and of others
 
     def __post_init__(self) -> None:
         self.cells = {row: Cell(row) for row in self.rows}
@@ -129,9 +129,11 @@ class Matrix:
             return None
         if not measured:
             return self._waiting.popleft() if self._waiting else self._again_alone()
-        if not self._waiting or self._crowded >= CROWDED_MAX or any(one.watch.over for one in measured):
+        if not self._waiting or any(one.watch.over for one in measured):
             return None
         sound = not self._waiting[0][0][0].defect or any(one.sound for one in measured)
+        if self._crowded[sound] >= CROWDED_MAX:
+            return None
         if sound and not all(one.watch.in_fault for one in measured):
             return None
         return self._waiting.popleft()
@@ -153,9 +155,10 @@ class Matrix:
     def _note(self, one: _Running, done: Done) -> None:
         attempts = {row: self._attempt(one, row, done) for row in one.rows}
         if one.beside and any(attempt.bite in BLANK for attempt in attempts.values()):
-            self._crowded += 1
-            if self._crowded == CROWDED_MAX:
-                self.say("two at once leave too little of this machine: from now on one at a time")
+            self._crowded[one.sound] += 1
+            if self._crowded[one.sound] == CROWDED_MAX:
+                what = "sound runs" if one.sound else "defects"
+                self.say(f"two at once leave too little of this machine: {what} run one at a time from now on")
         for row, attempt in attempts.items():
             cell = self.cells[row]
             self.cells[row] = cell = replace(cell, attempts=(*cell.attempts, attempt))
