@@ -214,6 +214,10 @@ def _scenario(order: Order) -> tuple[Any, Any]:
 
     catalogue = Catalogue()
     (scenario,) = catalogue.named([order.drill])
+    if order.shortened:
+        from drills.teeth.pursuit import lighter
+
+        scenario = lighter(scenario, order.claims)
     return scenario, catalogue
 
 

@@ -26,7 +26,6 @@ class GeneratorWatch:
     _open: bool = False
     longest_ms: float = 0.0
     done: bool = False  # nothing more is measured: the run only ends, is lowered and judged
-    in_fault: bool = False  # its fault window is open: visits are sparse
 
     @property
     def over(self) -> bool:
@@ -50,9 +49,9 @@ class GeneratorWatch:
     def _note(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "window.opened":
-                self._open, self.in_fault = True, event["window"] == WINDOWS[1]
+                self._open = True
             case "window.closed":
-                self._open = self.in_fault = False
+                self._open = False
                 self.done = self.done or event["window"] == WINDOWS[-1]
             case "run.stopped_early" | "run.ended":
                 self.done = True

@@ -8,7 +8,7 @@ twice at most, and every attempt stays in the record. A row that is missed or a 
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ ATTEMPTS_MAX = 3
 AT_ONCE_MAX = 2
 LISTEN_S = 0.1
 RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not answered by then is stopped
-CROWDED_MAX = 2  # so many runs that two at once have made blank, of the sound system or of others: no two more of those
+CROWDED_MAX = 2  # so many runs that two at once have made blank, and the rest run one at a time
 
 
 Rows = tuple[Row, ...]  # of one run
@@ -62,7 +62,7 @@ class Matrix:
     make_seat: Callable[[Say], Seat] = Seat
     clock: Callable[[], float] = time.monotonic
     cells: dict[Row, Cell] = field(default_factory=dict)
-    _crowded: Counter[bool] = field(default_factory=Counter)  # of the sound system, and of others
+    _crowded: int = 0
 
     def __post_init__(self) -> None:
         self.cells = {row: Cell(row) for row in self.rows}
@@ -121,20 +121,16 @@ class Matrix:
         """The run to begin now, if any may be.
 
         Beside a run whose windows are over, any: nothing is measured of that one any more. Beside one that is being
-        measured, only while both generators keep to their limits; and where either is of the sound system, which must
-        be held, only in the fault window of the one that runs. What was blank runs alone, and last of all.
+        measured, only while that one's generator keeps to its limit; and none beside a whole run, which has all of its
+        load: of the sound system, or of what was blank, last of all.
         """
         measured = [one for one in self._running.values() if not one.watch.done]
         if any(one.alone for one in measured):
             return None
         if not measured:
             return self._waiting.popleft() if self._waiting else self._again_alone()
-        if not self._waiting or any(one.watch.over for one in measured):
-            return None
-        sound = not self._waiting[0][0][0].defect or any(one.sound for one in measured)
-        if self._crowded[sound] >= CROWDED_MAX:
-            return None
-        if sound and not all(one.watch.in_fault for one in measured):
+        whole = any(one.sound for one in measured) or (self._waiting and not self._waiting[0][0][0].defect)
+        if not self._waiting or whole or self._crowded >= CROWDED_MAX or any(one.watch.over for one in measured):
             return None
         return self._waiting.popleft()
 
@@ -155,10 +151,9 @@ class Matrix:
     def _note(self, one: _Running, done: Done) -> None:
         attempts = {row: self._attempt(one, row, done) for row in one.rows}
         if one.beside and any(attempt.bite in BLANK for attempt in attempts.values()):
-            self._crowded[one.sound] += 1
-            if self._crowded[one.sound] == CROWDED_MAX:
-                what = "sound runs" if one.sound else "defects"
-                self.say(f"two at once leave too little of this machine: {what} run one at a time from now on")
+            self._crowded += 1
+            if self._crowded == CROWDED_MAX:
+                self.say("two at once leave too little of this machine: from now on one at a time")
         for row, attempt in attempts.items():
             cell = self.cells[row]
             self.cells[row] = cell = replace(cell, attempts=(*cell.attempts, attempt))

@@ -139,23 +139,14 @@ def test_the_sound_system_is_run_in_full(tmp_path: Path) -> None:
     assert [(order.shortened, order.options.defects) for order in machine.orders] == [(False, ())]
 
 
-FAULT = {"event": "window.opened", "window": "fault"}
-
-
-@pytest.mark.parametrize(("lines", "together"), [
-    ([], [("sound",), ("relay_adds_40ms",)]),
-    ([FAULT], [("sound",), ("sound", "relay_adds_40ms")]),
-    ([FAULT, {"event": "window.closed", "window": "fault"}], [("sound",), ("relay_adds_40ms",)]),
-])  # fmt: skip
-def test_beside_the_sound_system_another_begins_only_in_its_fault_window(
-    tmp_path: Path, lines: list[dict[str, Any]], together: list[tuple[str, ...]]
-) -> None:
-    """What must be held is measured alone where visits are dense."""
+@pytest.mark.parametrize("window", ["calm", "fault", "recovery"])
+def test_nothing_is_measured_beside_the_sound_system(tmp_path: Path, window: str) -> None:
+    """A whole run has all of its load, and must be held."""
     machine = Machine(tmp_path, sound=["held"], relay_adds_40ms=["broken"])
-    machine.lines["sound"] = lines
+    machine.lines["sound"] = [{"event": "window.opened", "window": window}]
     machine.looks = 3
     made(machine, LATE, SOUND).run()
-    assert machine.together == together
+    assert machine.together == [("sound",), (LATE.defect,)]
 
 
 def test_two_run_at_once(tmp_path: Path) -> None:

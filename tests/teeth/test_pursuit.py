@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from drills.catalogue import Catalogue
 from drills.measures.packets import Packets
 from drills.record import Record
 from drills.scenario.models import Scenario
 from drills.scene import StoryStopped
-from drills.teeth.pursuit import GLANCE_NS, SHARE_OF_OTHERS, DefectSeen, ended_at
+from drills.teeth.pursuit import GLANCE_NS, SHARE_OF_OTHERS, DefectSeen, ended_at, lighter
 from drills.teeth.rows import Row
 from tests.fakes import FakeScene
 from tests.record_builder import RecordBuilder, ns, promise, scenario_of, tiers_of
@@ -106,11 +107,26 @@ def test_a_doubt_keeps_the_run_going() -> None:
     assert found == set()
 
 
-def test_an_invariant_is_never_seen_early() -> None:
-    """It is about the whole record."""
-    one = after(scenario_of(LOSSES), "packets_lost_ratio", "no_packet_twice")
-    assert one.broken_in(living(lost_every=20).record(), ns(9.5)) == {"packets_lost_ratio"}
-    assert set(one.row.claims) - {"packets_lost_ratio"} == {"no_packet_twice"}
+def test_an_invariant_is_seen_early_where_nothing_later_can_mend_it() -> None:
+    """A packet that came twice came twice; what compares the sums of a whole run can be told at its end alone."""
+    builder = living(lost_every=0)
+    for block in builder.blocks:
+        block["copies"] *= 2
+    one = after(scenario_of(LOSSES), "no_packet_twice_or_altered", "relay_counters_agree")
+    assert one.broken_in(builder.record(), ns(9.5)) == {"no_packet_twice_or_altered"}
+    assert one.broken_in(living(lost_every=0).record(), ns(9.5)) == set()
+
+
+@pytest.mark.parametrize(("claims", "per_s"), [
+    (("drain_holds",), 20), (("packets_lost_ratio", "drain_holds"), 30), (("no_packet_twice_or_altered",), 30),
+])  # fmt: skip
+def test_a_run_after_a_defect_has_fewer_packets_and_nothing_else_less(claims: tuple[str, ...], per_s: int) -> None:
+    """As many as what names the defect needs."""
+    drill = Catalogue().named(["relay_drain"])[0]
+    light = lighter(drill, claims)
+    assert (light.load.inputs_per_s, light.load.frames_per_s) == (per_s, per_s)
+    back = light.load.model_copy(update={"inputs_per_s": 60, "frames_per_s": 60})
+    assert replace(light, load=back) == drill
 
 
 def written(record: Record, folder: Path) -> None:
