@@ -23,7 +23,7 @@ class Defect:
     wrong: str  # what it does instead of the sound behaviour
     origin: str = ""  # the id in the defect lists of the contracts, where it is taken from one
     release: str = ""  # the only release that has it, where it is not in all of them
-    mixes: bool = False  # breaks one indicator and nothing else, so that others like it can be on at the same time
+    mixes: bool = False  # breaks one objective and no other, so that others like it can be on at the same time
 
 
 REGISTRY: dict[str, Defect] = {
@@ -54,9 +54,7 @@ REGISTRY: dict[str, Defect] = {
             "three times a second it closes another bound socket and lets its user bind no more for 10 s",
         ),
         Defect("gateway_forgets_tokens_early", "gateway", "a session token is good for 10 s, not for 24 h"),
-        Defect(
-            "relay_refuses_one_present_in_ten", "relay", "every tenth valid LEASE_PRESENT gets REJECT 2", mixes=True
-        ),
+        Defect("relay_refuses_one_present_in_ten", "relay", "every tenth valid LEASE_PRESENT gets REJECT 2"),
         Defect("relay_returns_late", "relay", "it registers 16 heartbeats after its start"),
         Defect("master_returns_late", "master", "it listens 12 heartbeats after its start"),
         Defect("master_takes_one_relay_back", "master", "started again, it refuses every relay but the first", "D-02"),
