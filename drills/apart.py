@@ -217,7 +217,7 @@ def _scenario(order: Order) -> tuple[Any, Any]:
     if order.shortened:
         from drills.teeth.pursuit import lighter
 
-        scenario = lighter(scenario, order.claims)
+        scenario = lighter(scenario, _row(order))
     return scenario, catalogue
 
 
@@ -225,9 +225,14 @@ def _pursuit(order: Order, scenario: Any, tiers: Any) -> Any:
     if not order.shortened:
         return None
     from drills.teeth.pursuit import DefectSeen
+
+    return DefectSeen(_row(order), scenario, tiers)
+
+
+def _row(order: Order) -> Any:
     from drills.teeth.rows import Row
 
-    return DefectSeen(Row(order.drill, order.defect, order.claims), scenario, tiers)
+    return Row(order.drill, order.defect, order.claims)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from drills.options import Options
 from drills.scenario.models import Scenario
 from drills.teeth.cells import BLANK, Attempt, Bite, Cell, attempt_of
 from drills.teeth.machine import GeneratorWatch
-from drills.teeth.rows import Row, runs_of, together
+from drills.teeth.rows import Row, is_light, runs_of, together
 
 Say = Callable[[str], None]
 ATTEMPTS_MAX = 3
@@ -66,7 +66,7 @@ class Matrix:
 
     def __post_init__(self) -> None:
         self.cells = {row: Cell(row) for row in self.rows}
-        self._waiting = deque((rows, False) for rows in self._in_order())
+        self._waiting = self._in_order()
         self._again: deque[Rows] = deque()
         self._seats = [self.make_seat(self._quietly) for _ in range(self.at_once)]
         self._running: dict[int, _Running] = {}
@@ -121,18 +121,25 @@ class Matrix:
         """The run to begin now, if any may be.
 
         Beside a run whose windows are over, any: nothing is measured of that one any more. Beside one that is being
-        measured, only while that one's generator keeps to its limit; and none beside a whole run, which has all of its
-        load: of the sound system, or of what was blank, last of all.
+        measured, only while that one's generator keeps to its limit, and of the two one has next to no visits; and none
+        beside a whole run: of the sound system, or of what was blank, last of all.
         """
         measured = [one for one in self._running.values() if not one.watch.done]
         if any(one.alone for one in measured):
             return None
         if not measured:
-            return self._waiting.popleft() if self._waiting else self._again_alone()
-        whole = any(one.sound for one in measured) or (self._waiting and not self._waiting[0][0][0].defect)
-        if not self._waiting or whole or self._crowded >= CROWDED_MAX or any(one.watch.over for one in measured):
+            return (self._waiting.pop(0), False) if self._waiting else self._again_alone()
+        if self._crowded >= CROWDED_MAX or any(one.sound or one.watch.over for one in measured):
             return None
-        return self._waiting.popleft()
+        crowd = not all(self._is_light(one.rows) for one in measured)
+        fits = [rows for rows in self._waiting if rows[0].defect and (not crowd or self._is_light(rows))]
+        if not fits:
+            return None
+        self._waiting.remove(fits[0])
+        return fits[0], False
+
+    def _is_light(self, rows: Rows) -> bool:
+        return is_light(self.scenarios[rows[0].drill], together(rows))
 
     def _again_alone(self) -> tuple[Rows, bool] | None:
         return (self._again.popleft(), True) if self._again and not self._running else None

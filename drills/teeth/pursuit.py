@@ -8,7 +8,7 @@ on disk, never the look taken here.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from drills.invariants.base import Standing
@@ -18,7 +18,7 @@ from drills.record import Event, Record
 from drills.scenario.models import WINDOWS, Scenario
 from drills.scenario.tiers import Tiers
 from drills.scene import Scene, StoryStopped
-from drills.teeth.rows import Row, windows_due
+from drills.teeth.rows import Row, visits_needed, windows_due
 from drills.verdict import Outcome, judge
 
 # Of a calm or recovery window in which nothing that names the defect is due: some of it all the same, since measures
@@ -27,8 +27,8 @@ SHARE_OF_OTHERS = 1 / 3
 WRITTEN_LOOKS, WRITTEN_EVERY_S = 40, 0.05
 
 
-# How often an end sends in such a run, at the most: enough for thousands of packets in half a window where the defect
-# is seen in packets, and next to nothing where it is not, so that a machine of two CPUs carries two runs at once.
+# How often an end sends in a run after a defect, at the most: enough for thousands of packets in half a window where
+# it is seen in packets, and next to nothing where it is not, so that a machine of two CPUs carries two runs at once.
 PACKETS_PER_S, BACKGROUND_PER_S = 30, 20
 # Invariants that are violated by what was seen, whatever comes later; the others compare sums of the whole run.
 SEEN_EARLY = frozenset(INVARIANTS) - {"relay_counters_agree"}
@@ -37,12 +37,13 @@ PACKETS_MIN, MIDDLE = 1000, 0.5
 GLANCE_NS = 2_000_000_000
 
 
-def lighter(scenario: Scenario, claims: Iterable[str]) -> Scenario:
-    """The drill with fewer packets; as many sessions, visits and samples of everything else as always."""
-    in_packets = any(claim not in CLAIMS or DoubtKind.OWN_LOSS in CLAIMS[claim].doubts for claim in claims)
+def lighter(scenario: Scenario, row: Row) -> Scenario:
+    """The drill with fewer packets and visits, as many as what names the defect needs; all else is as always."""
+    in_packets = any(claim not in CLAIMS or DoubtKind.OWN_LOSS in CLAIMS[claim].doubts for claim in row.claims)
     most = PACKETS_PER_S if in_packets else BACKGROUND_PER_S
     load = scenario.load
-    fewer = {"inputs_per_s": min(load.inputs_per_s, most), "frames_per_s": min(load.frames_per_s, most)}
+    fewer = {"inputs_per_s": min(load.inputs_per_s, most), "frames_per_s": min(load.frames_per_s, most),
+             "visits_per_window": visits_needed(scenario, row)}  # fmt: skip
     return replace(scenario, load=load.model_copy(update=fewer))
 
 

@@ -18,6 +18,8 @@ from drills.scenario.models import WINDOWS, Scenario
 # Doubts that a busy machine gives rise to: what none of them can touch may be judged on one.
 OF_A_BUSY_MACHINE = frozenset({DoubtKind.GENERATOR, DoubtKind.OWN_LOSS, DoubtKind.STARVED, DoubtKind.CLOCK})
 
+VISITS_MIN = 50  # so that somebody comes and goes in every window; more only where they are what is judged
+
 
 @dataclass(frozen=True)
 class Row:
@@ -69,6 +71,22 @@ def together(rows: Sequence[Row]) -> Row:
         return rows[0]
     claims = dict.fromkeys(claim for row in rows for claim in row.claims)
     return Row(rows[0].drill, "+".join(row.defect for row in rows), tuple(claims))
+
+
+def visits_needed(scenario: Scenario, row: Row) -> int:
+    """How many visits a window needs for what names a defect: as many as the most samples that are asked for.
+
+    All of them where something that names it is no objective (an invariant): that looks at everything.
+    """
+    named = [spec.samples_min for spec in scenario.objectives if spec.claim in row.claims]
+    everything = scenario.load.visits_per_window
+    known = {spec.claim for spec in scenario.objectives}
+    return min(everything, max(VISITS_MIN, *named)) if named and set(row.claims) <= known else everything
+
+
+def is_light(scenario: Scenario, row: Row) -> bool:
+    """Whether what names a defect is seen with next to no visits, which are what costs a machine most."""
+    return bool(row.defect) and visits_needed(scenario, row) == VISITS_MIN
 
 
 def sampled(rows: Sequence[Row], count: int, seed: int) -> tuple[Row, ...]:

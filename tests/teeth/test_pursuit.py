@@ -117,16 +117,20 @@ def test_an_invariant_is_seen_early_where_nothing_later_can_mend_it() -> None:
     assert one.broken_in(living(lost_every=0).record(), ns(9.5)) == set()
 
 
-@pytest.mark.parametrize(("claims", "per_s"), [
-    (("drain_holds",), 20), (("packets_lost_ratio", "drain_holds"), 30), (("no_packet_twice_or_altered",), 30),
+@pytest.mark.parametrize(("claims", "per_s", "visits"), [
+    (("drain_holds",), 20, 50), (("packets_lost_ratio", "drain_holds"), 30, 165),
+    (("session_setup_success_ratio",), 20, 150), (("no_packet_twice_or_altered",), 30, 165),
 ])  # fmt: skip
-def test_a_run_after_a_defect_has_fewer_packets_and_nothing_else_less(claims: tuple[str, ...], per_s: int) -> None:
-    """As many as what names the defect needs."""
-    drill = Catalogue().named(["relay_drain"])[0]
-    light = lighter(drill, claims)
+def test_a_run_after_a_defect_has_less_load_and_nothing_else_less(
+    claims: tuple[str, ...], per_s: int, visits: int
+) -> None:
+    """As much as what names the defect needs."""
+    (drill,) = Catalogue().named(["relay_drain"])
+    light = lighter(drill, Row("relay_drain", "some_defect", claims))
     assert (light.load.inputs_per_s, light.load.frames_per_s) == (per_s, per_s)
-    back = light.load.model_copy(update={"inputs_per_s": 60, "frames_per_s": 60})
-    assert replace(light, load=back) == drill
+    assert light.load.visits_per_window == visits
+    back = {"inputs_per_s": 60, "frames_per_s": 60, "visits_per_window": 165}
+    assert replace(light, load=light.load.model_copy(update=back)) == drill
 
 
 def written(record: Record, folder: Path) -> None:
