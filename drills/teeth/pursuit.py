@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from drills.invariants.base import Standing
 from drills.invariants.table import INVARIANTS
-from drills.objectives import CLAIMS, DoubtKind
+from drills.objectives import CLAIMS, DoubtKind, Shape
 from drills.record import Event, Record
 from drills.scenario.models import WINDOWS, Scenario
 from drills.scenario.tiers import Tiers
@@ -24,6 +24,7 @@ from drills.verdict import Outcome, judge
 # Of a calm or recovery window in which nothing that names the defect is due: some of it all the same, since measures
 # of the fault window may compare with it.
 SHARE_OF_OTHERS = 1 / 3
+AGED = frozenset({"data_loss_s"})  # rests on how old the load's accounts are: calm lasts as long as always
 WRITTEN_LOOKS, WRITTEN_EVERY_S = 40, 0.05
 
 
@@ -64,7 +65,8 @@ class DefectSeen:
 
     def pause(self, scene: Scene, window: str, length_s: float) -> None:
         """A calm or recovery window: a third of it where nothing named is due, half where that is enough evidence."""
-        if not any(window in self.due.get(claim, WINDOWS) for claim in self.row.claims):
+        claims = self.row.claims
+        if not AGED & set(claims) and not any(window in self.due.get(claim, WINDOWS) for claim in claims):
             scene.pause(length_s * SHARE_OF_OTHERS)
             return
         began_ns = scene.now_ns()
@@ -102,7 +104,8 @@ class DefectSeen:
         """Why the later windows add nothing: nothing named is due in them, or all that is named is broken already."""
         if window == WINDOWS[-1] or self.seen:
             return self.seen
-        if window == windows_due(self.scenario, self.row)[-1]:
+        waits = any(CLAIMS[claim].shape is Shape.TIME_MAX for claim in self.due)  # time runs on after its window
+        if window == windows_due(self.scenario, self.row)[-1] and not waits:
             return "nothing that names the defect is due in a later window"
         return self._look(scene, window)  # visits go on meanwhile: the next window is to find as many as always
 

@@ -11,6 +11,7 @@ import pytest
 from drills.catalogue import Catalogue
 from drills.measures.packets import Packets
 from drills.record import Record
+from drills.scenario.durations import Duration
 from drills.scenario.models import Scenario
 from drills.scene import StoryStopped
 from drills.teeth.pursuit import GLANCE_NS, SHARE_OF_OTHERS, DefectSeen, ended_at, lighter
@@ -23,6 +24,7 @@ LOSSES = promise("packets_lost_ratio", 0.005, 5000, EVERYWHERE)
 DRAIN = promise("drain_holds", 6, 5, ("fault",))
 SETUPS = promise("session_setup_success_ratio", 0.98, 150, EVERYWHERE)
 TIERS = tiers_of()
+OUTAGE = promise("setup_outage_s", Duration(8.0), 50)
 
 
 class Timed(FakeScene):
@@ -63,6 +65,23 @@ def test_after_the_last_window_with_something_named_there_is_no_more_to_see(scen
     """Whatever it says: the verdict will tell."""
     assert "due in a later window" in after(scenario_of(DRAIN), "drain_holds").over(scene, "fault")
     assert after(scenario_of(DRAIN), "drain_holds").over(scene, "recovery") == ""
+
+
+def test_what_must_happen_within_a_time_is_waited_for_in_later_windows(
+    scene: Timed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it has not happened when the window ends, the time may not be up yet."""
+    monkeypatch.setattr(DefectSeen, "_look", lambda one, scene, window: "")
+    assert after(scenario_of(OUTAGE), "setup_outage_s").over(scene, "fault") == ""
+    monkeypatch.setattr(DefectSeen, "_look", lambda one, scene, window: "broken already")
+    assert after(scenario_of(OUTAGE), "setup_outage_s").over(scene, "fault") == "broken already"
+
+
+def test_calm_is_whole_where_the_age_of_what_it_makes_is_measured(scene: Timed) -> None:
+    """A backup that lacks what is new says nothing while all is new."""
+    spec = promise("data_loss_s", Duration(10.0), 50)
+    after(scenario_of(spec), "data_loss_s").pause(scene, "calm", 9.0)
+    assert scene.paused == [9.0]
 
 
 def test_as_long_as_something_named_has_not_been_due_no_look_is_taken(scene: Timed) -> None:

@@ -16,7 +16,7 @@ from drills.reference.gateway.gateway import Gateway
 LATE_S = 14.5
 NEWEST = 6
 BLIND_S = 8.0
-OLDER = timedelta(seconds=10)
+OLDER = timedelta(seconds=3)  # older than the accounts that a drill makes just before, whose tokens are looked at
 _FORGOTTEN = {
     "gateway_forgets_tokens": "DELETE FROM sessions",
     "gateway_forgets_lockouts": "DELETE FROM login_failures",
