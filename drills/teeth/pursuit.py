@@ -24,7 +24,8 @@ from drills.verdict import Outcome, judge
 # Of a calm or recovery window in which nothing that names the defect is due: some of it all the same, since measures
 # of the fault window may compare with it.
 SHARE_OF_OTHERS = 1 / 3
-AGED = frozenset({"data_loss_s"})  # rests on how old the load's accounts are: calm lasts as long as always
+# Calm lasts as long as always for what is compared with it, and for what rests on how old the load's accounts are.
+WHOLE_CALM = frozenset({"data_loss_s", "back_in_band_ms_p95"})
 WRITTEN_LOOKS, WRITTEN_EVERY_S = 40, 0.05
 
 
@@ -66,7 +67,7 @@ class DefectSeen:
     def pause(self, scene: Scene, window: str, length_s: float) -> None:
         """A calm or recovery window: a third of it where nothing named is due, half where that is enough evidence."""
         claims = self.row.claims
-        if not AGED & set(claims) and not any(window in self.due.get(claim, WINDOWS) for claim in claims):
+        if not WHOLE_CALM & set(claims) and not any(window in self.due.get(claim, WINDOWS) for claim in claims):
             scene.pause(length_s * SHARE_OF_OTHERS)
             return
         began_ns = scene.now_ns()
