@@ -1,15 +1,15 @@
-"""A suite's drills two at once, so that what is hard for the machine of one meets what is easy of the other.
+"""A suite's drills two at once, as far as one machine carries both.
 
-A run is dear while its stage is raised and in calm and recovery, where visits are dense, and cheap in its fault window.
-So a drill begins beside another only while the other is in its fault window: its raising and its calm lie there. The
-longest stories come first, so that short ones are left to fill what remains, and both seats end at about the same time.
+What costs a machine most is visits: each makes the gateway hash two passwords. So two drills run at once only where
+their visits together are no more than one drill may have alone (``scenarios/calm.yaml`` says why), and one begins
+beside another only once the fault window of that one has opened: a stage is raised with all CPUs there are, and calm is
+what everything is compared with. The longest stories come first, and beside one of those the densest that fits.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +21,7 @@ from drills.story import least_length_s
 
 Say = Callable[[str], None]
 LISTEN_S = 0.1
+VISITS_PER_S_MAX = 15.0  # of two drills together: as many as two CPUs carry (scenarios/calm.yaml)
 RUN_S_MAX = 3600.0  # no rehearsal takes an hour (SECONDS_MAX of a scenario's durations)
 
 
@@ -44,6 +45,7 @@ class SideBySide:
     """Runs drills on two seats, each with its options; ``on_done`` hears of each as it is known."""
 
     options: Mapping[str, Options]
+    visits_per_s: Mapping[str, float]  # of each drill, where they are densest
     control: str
     say: Say
     on_done: Callable[[Scenario, Done], None]
@@ -53,12 +55,13 @@ class SideBySide:
 
     def run(self, scenarios: Sequence[Scenario]) -> None:
         """All drills, in this order; raises Interrupted once everything that ran has mended and told of itself."""
-        waiting = deque(scenarios)
+        waiting = [*scenarios]
         seats = [self.make_seat(self.say) for _ in range(2)]
         try:
             while waiting or self._running:
-                while waiting and (seat := self._free(seats)):
-                    self._begin(waiting.popleft(), seat)
+                while waiting and (next_one := self._next(waiting)):
+                    waiting.remove(next_one)
+                    self._begin(next_one, self._free(seats))
                 self._listen()
         except Interrupted:
             self._interrupt()
@@ -67,11 +70,18 @@ class SideBySide:
             for seat in seats:
                 seat.close()
 
-    def _free(self, seats: Sequence[Seat]) -> Seat | None:
-        """A seat on which a drill may begin now, if there is one."""
-        free = [seat for seat in seats if seat not in [one.seat for one in self._running]]
-        easy = all(one.fault.is_open(one.seat) for one in self._running)
-        return free[0] if free and easy else None
+    def _next(self, waiting: Sequence[Scenario]) -> Scenario | None:
+        """The drill that may begin now, if one may."""
+        if not self._running:
+            return waiting[0]
+        if len(self._running) > 1 or not self._running[0].fault.has_opened(self._running[0].seat):
+            return None
+        room = VISITS_PER_S_MAX - self.visits_per_s[self._running[0].scenario.name]
+        fitting = [one for one in waiting if self.visits_per_s[one.name] <= room]
+        return max(fitting, key=lambda one: self.visits_per_s[one.name], default=None)
+
+    def _free(self, seats: Sequence[Seat]) -> Seat:
+        return next(seat for seat in seats if seat not in [one.seat for one in self._running])
 
     def _begin(self, scenario: Scenario, seat: Seat) -> None:
         self._running.append(_Running(scenario, seat, self.clock()))
@@ -98,15 +108,15 @@ class SideBySide:
 
 @dataclass
 class FaultWindow:
-    """Whether the fault window of a run is open, by its journal."""
+    """Whether the fault window of a run has opened, by its journal."""
 
     _offset: int = 0
-    _open: bool = False
+    _opened: bool = False
 
-    def is_open(self, seat: Seat) -> bool:
+    def has_opened(self, seat: Seat) -> bool:
         """Look at what has been appended; a run without a folder has opened nothing."""
-        if seat.folder is None:
-            return False
+        if seat.folder is None or self._opened:
+            return self._opened
         try:
             with (seat.folder / "journal.jsonl").open("rb") as lines:
                 lines.seek(self._offset)
@@ -115,7 +125,7 @@ class FaultWindow:
             return False
         whole, _, unfinished = added.rpartition(b"\n")
         self._offset += len(added) - len(unfinished)
-        for line in whole.split(b"\n"):
-            if b'"window.' in line and (event := json.loads(line)).get("window") == "fault":
-                self._open = event["event"] == "window.opened"
-        return self._open
+        self._opened = any(
+            b'"window.opened"' in line and json.loads(line)["window"] == "fault" for line in whole.split(b"\n")
+        )
+        return self._opened

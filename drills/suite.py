@@ -14,13 +14,14 @@ from drills.catalogue import CONTROL, Catalogue
 from drills.errors import BadInput, CannotRun, Exit, Interrupted, combined
 from drills.faults.table import FAULTS
 from drills.judging import judge_folder, note_control
+from drills.load.planning import visits_per_s
 from drills.options import Options
 from drills.recovery import recover_all, words_of
 from drills.reference.defects import REGISTRY
 from drills.report.month import write_month
 from drills.report.terminal import table_of, verdict_lines
 from drills.run import run_drill
-from drills.scenario.models import Scenario
+from drills.scenario.models import WINDOWS, Scenario
 from drills.scenario.problems import one_of
 from drills.side_by_side import SideBySide, longest_first
 from drills.signals import Signals
@@ -176,8 +177,10 @@ class Suite:
                 return
         rest = [one for one in scenarios if one not in here]
         if rest:
-            ordered = longest_first(rest, REAL_HEARTBEAT_S / self.options.divisor)
-            SideBySide(self.options_of, self.control, self.say, self._done).run(ordered)
+            heartbeat_s = REAL_HEARTBEAT_S / self.options.divisor
+            dense = {one.name: max(visits_per_s(one, window, heartbeat_s, 1) for window in WINDOWS) for one in rest}
+            ordered = longest_first(rest, heartbeat_s)
+            SideBySide(self.options_of, dense, self.control, self.say, self._done).run(ordered)
 
     def _note(self, row: Row) -> None:
         self.rows[row.name] = row

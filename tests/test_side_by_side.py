@@ -48,7 +48,7 @@ class Theatre:
 
 
 class FakeSeat:
-    """A run of eight looks: its fault window is open from the third to the sixth, and it is over at the eighth."""
+    """A run of eight looks: its fault window opens at the third, and it is over at the eighth."""
 
     def __init__(self, theatre: Theatre) -> None:
         self.theatre = theatre
@@ -75,9 +75,9 @@ class FakeSeat:
         self.looks += 1
         if self.looks == self.theatre.at_look and name == self.theatre.dies:
             return Done(self.folder, "its process ended with 1", Exit.CANNOT_RUN)
-        if self.looks in (3, 6):
-            self._write("opened" if self.looks == 3 else "closed", "fault")
-            self.theatre.events.append(f"{name} in fault" if self.looks == 3 else f"{name} in recovery")
+        if self.looks == 3:
+            self._write("opened", "fault")
+            self.theatre.events.append(f"{name} in fault")
         if self.looks < 8:
             return None
         self.theatre.events.append(f"{name} over")
@@ -91,11 +91,12 @@ class FakeSeat:
         self.theatre.events.append("closed")
 
 
-def run(theatre: Theatre, *scenarios: Scenario, control: str = "") -> dict[str, Done]:
-    """What became of each drill."""
+def run(theatre: Theatre, *scenarios: Scenario, control: str = "", visits: tuple[float, ...] = ()) -> dict[str, Done]:
+    """What became of each drill; ``visits`` a second, of each."""
     done: dict[str, Done] = {}
+    dense = dict(zip([one.name for one in scenarios], visits or [5.0] * len(scenarios), strict=True))
     both = SideBySide(
-        {one.name: Options() for one in scenarios}, control, lambda text: None,
+        {one.name: Options() for one in scenarios}, dense, control, lambda text: None,
         lambda scenario, one: done.update({scenario.name: one}), make_seat=theatre.seat,  # type: ignore[arg-type]
     )  # fmt: skip
     try:
@@ -105,24 +106,36 @@ def run(theatre: Theatre, *scenarios: Scenario, control: str = "") -> dict[str, 
     return done
 
 
-def test_a_drill_begins_beside_another_only_in_its_fault_window(tmp_path: Path) -> None:
+def test_a_drill_begins_beside_another_once_that_ones_fault_window_has_opened(tmp_path: Path) -> None:
     """And on whichever seat is free: the third beside the second, once the first is over."""
     theatre = Theatre(tmp_path)
     done = run(theatre, B, D, C)
     assert theatre.events == [
-        "b begins", "b in fault", "d begins", "b in recovery", "d in fault", "b over", "c begins", "d in recovery",
-        "d over", "c in fault", "c in recovery", "c over", "closed", "closed",
+        "b begins", "b in fault", "d begins", "d in fault", "b over", "c begins", "d over", "c in fault", "c over",
+        "closed", "closed",
     ]  # fmt: skip
     assert [*done] == ["b", "d", "c"]
 
 
-@pytest.mark.parametrize(("at_look", "before"), [(2, "b begins"), (4, "b over")])
-def test_none_begins_beside_a_recovery(tmp_path: Path, at_look: int, before: str) -> None:
-    """There visits are dense again: whoever comes too late for the fault window waits for the end."""
-    theatre = Theatre(tmp_path, dies="d", at_look=at_look)
-    assert {*run(theatre, B, D, C)} == {"b", "c", "d"}
-    until = theatre.events[: theatre.events.index("c begins")]
-    assert ("b over" in until) is (before == "b over") and ("b in recovery" in until) is (before == "b over")
+@pytest.mark.parametrize(("visits", "order"), [
+    ((5.0, 4.0, 10.0), "bcd"),  # the densest that fits comes next
+    ((5.0, 4.0, 10.1), "bdc"),
+    ((14.0, 10.0, 10.0), "bdc"),
+])  # fmt: skip
+def test_two_run_at_once_only_where_their_visits_together_are_not_too_many(
+    tmp_path: Path, visits: tuple[float, ...], order: str
+) -> None:
+    """No more than one drill may have alone; whoever fits nowhere runs alone."""
+    theatre = Theatre(tmp_path)
+    run(theatre, B, D, C, visits=visits)
+    begun = [event[0] for event in theatre.events if event.endswith("begins")]
+    assert "".join(begun) == order
+    dense = dict(zip("bdc", visits, strict=True))
+    under_way: set[str] = set()
+    for event in theatre.events:
+        under_way |= {event[0]} if event.endswith("begins") else set()
+        under_way -= {event[0]} if event.endswith("over") else set()
+        assert sum(dense[name] for name in under_way) <= 15.0
 
 
 def test_the_next_begins_too_where_one_never_comes_to_its_fault_window(tmp_path: Path) -> None:

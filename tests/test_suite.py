@@ -249,7 +249,7 @@ def test_calm_runs_first_and_alone_and_what_it_came_to_binds_the_others(
         return suite.Row(scenario.name, Outcome.INCONCLUSIVE, "folder", Exit.INCONCLUSIVE)
 
     class Elsewhere:
-        def __init__(self, options: Any, control: str, *_: Any) -> None:
+        def __init__(self, options: Any, visits_per_s: Any, control: str, *_: Any) -> None:
             self.control = control
 
         def run(self, scenarios: list[Scenario]) -> None:
