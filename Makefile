@@ -8,7 +8,7 @@ STAMP := $(VENV)/.set-up
 .PHONY: drills teeth test test-engine setup engine images lint doctor clean
 
 drills: setup ## the monthly suite against the reference control plane; the exit code is printed last
-	@$(BIN)/drills run --suite monthly --side-by-side 2
+	@$(BIN)/drills run --suite monthly
 
 teeth: setup ## the suite's drills against every defect that they claim to catch; the exit code is printed last
 	@$(BIN)/drills teeth --suite monthly

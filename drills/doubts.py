@@ -66,6 +66,7 @@ class Doubt:
     # the most of what was due in the window that it can have kept from being seen: that share of it, and so many more
     hidden_share: float = 1.0
     hidden_more: int = 0
+    hidden_ms: float = math.inf  # the most by which any silence can have been longer than it was seen to be
 
     def concerns(self, claim: str, window: str) -> bool:
         """Whether it bears on a claim in a window."""
@@ -136,7 +137,8 @@ def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> l
         share = generator.standing_share(record, span)
         hidden = generator.standing_share(record, span, gap_ms_max)  # shorter ones are allowed: they hide nothing
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms, most_share=AFTERMATH * share,
-                           hidden_share=hidden, hidden_more=generator.gaps_over(record, span, gap_ms_max)))  # fmt: skip
+                           hidden_share=hidden, hidden_more=generator.gaps_over(record, span, gap_ms_max),
+                           hidden_ms=gap_ms))  # fmt: skip
     late = generator.lateness_ms(record, span)
     p99 = float(numpy.quantile(late, 0.99)) if len(late) else 0.0
     if p99 > late_ms_max:
@@ -146,7 +148,7 @@ def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> l
     if all_due and skipped / all_due > SKIPPED_RATIO_MAX:
         words = f"our load generator did not send {skipped} packets in time"
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms + OVERDUE_MS,
-                           hidden_share=skipped / all_due))  # fmt: skip
+                           hidden_share=skipped / all_due, hidden_ms=gap_ms))  # fmt: skip
     if forgotten := generator.forgotten_sessions(record, span):
         words = f"our load generator stopped sending for {forgotten} sessions that went on"
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words))

@@ -4,7 +4,8 @@ What costs a machine most is visits: each makes the gateway hash two passwords, 
 carry some ten of them a second at real pace, so two drills run at once only where their visits together are no more;
 and one begins beside another only once the fault window of that one has opened: a stage is raised with all CPUs there
 are, and calm is what everything is compared with. The longest stories come first, and beside one of those the densest
-that fits. (Seen with fifteen a second: queues of logins that no CPU was left for, and set-ups that took over 5 s.)
+that fits. (Seen with fifteen a second: queues of logins that no CPU was left for, and set-ups that took over 5 s. In
+containers two CPUs carry no two drills at all.)
 """
 
 from __future__ import annotations

@@ -132,25 +132,28 @@ def _held_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt) -
     """Whether the promise would be held even if all that our generator did not see while it stood still had been bad.
 
     What was due then was sent late, and counts as late; what was never sent, and what the system did at that moment,
-    nobody knows. So everything due then is taken for bad, and every silence for longer by as much as it stood still.
+    nobody knows. So everything due then is taken for bad, and every silence for longer by as much as it stood still at
+    a time: what ended a silence was read late, if anything, and so was what began it, by one stop.
     """
     if doubt.kind is not DoubtKind.GENERATOR:
         return False
     if claim.shape is Shape.TIME_MAX:
         return (evidence.figure or 0.0) + doubt.most_ms / claim.about_time_ms <= limit
     if claim.name in SILENCES:
-        return doubt.hidden_share < 1 and (evidence.figure or 0.0) + doubt.most_ms <= limit
+        return (evidence.figure or 0.0) + doubt.hidden_ms <= limit
     if claim.shape is Shape.QUANTILE_MAX:
         bad = _past(evidence, limit) + _hidden(evidence, doubt)
         return bad <= (1 - (claim.quantile or 0.5)) * evidence.samples
-    if doubt.most_ms >= HARMLESS_STALL_MS.get(claim.name, 0.0):
+    if claim.shape is Shape.COUNT_MAX:
+        return doubt.most_ms < HARMLESS_STALL_MS.get(claim.name, 0.0)
+    if doubt.hidden_ms >= HARMLESS_STALL_MS.get(claim.name, 0.0):
         return False
-    return claim.shape is Shape.COUNT_MAX or _ratio_held_anyway(claim, evidence, limit, doubt)
+    return _ratio_held_anyway(claim, evidence, limit, doubt)
 
 
 def _ratio_held_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt) -> bool:
-    if evidence.hiding and doubt.hidden_share < 1:
-        worst = evidence.hiding(doubt.most_ms)
+    if evidence.hiding:
+        worst = evidence.hiding(doubt.hidden_ms)
     else:
         hidden = _hidden(evidence, doubt) if claim.shape is Shape.RATIO_MAX else -_hidden(evidence, doubt)
         worst = ((evidence.hits or 0) + hidden) / max(1, evidence.samples)

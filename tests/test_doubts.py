@@ -122,6 +122,14 @@ def test_silence_is_held_where_a_stop_cannot_have_hidden_too_long_a_one(gap_s: f
     assert judged(sound(200).gap(15.0, 15.0 + gap_s), SILENCE).verdict is expected
 
 
+def test_of_many_stops_one_after_another_each_silence_bears_one() -> None:
+    """Twenty stops of 45 ms within a second can have made a silence, but each hides 45 ms of one at the most."""
+    builder = sound(200)
+    for number in range(20):
+        builder.gap(14.5 + number / 20, 14.545 + number / 20)
+    assert judged(builder, SILENCE).verdict is HELD
+
+
 @pytest.mark.parametrize(("gaps", "failed", "expected"), [
     (1, 0, HELD), (1, 2, HELD), (1, 3, UNKNOWN), (4, 0, UNKNOWN), (4, 2, UNKNOWN),
 ])  # fmt: skip
