@@ -8,6 +8,7 @@ import pytest
 
 from drills.catalogue import CONTROL, SCENARIOS, Catalogue
 from drills.errors import BadInput
+from drills.invariants.table import INVARIANTS
 from drills.reference.defects import REGISTRY
 from drills.scenario.models import SUITES, Scenario
 
@@ -58,6 +59,13 @@ def test_every_objective_has_a_defect_that_breaks_it(drills: dict[str, Scenario]
     bitten = {claim for caught_by in drills[name].teeth.values() for claim in caught_by}
     toothless = [spec.claim for spec in drills[name].objectives if spec.claim not in bitten]
     assert not toothless, f"no defect in `teeth` of {name} breaks {', '.join(toothless)}"
+
+
+def test_every_drill_has_a_defect_and_every_invariant_one_that_breaks_it(drills: dict[str, Scenario]) -> None:
+    """What can never be seen to fail proves nothing by holding."""
+    assert [name for name, drill in drills.items() if not drill.teeth] == []
+    bitten = {claim for drill in drills.values() for caught_by in drill.teeth.values() for claim in caught_by}
+    assert set(INVARIANTS) <= bitten
 
 
 def test_every_defect_of_the_reference_is_caught_by_some_drill(drills: dict[str, Scenario]) -> None:
