@@ -24,6 +24,7 @@ from drills.signals import Signals
 if TYPE_CHECKING:
     from drills.load.control import Load
     from drills.probes.accounts import ProbeAccount
+    from drills.probes.own_account import OwnAccount
     from drills.probes.witnesses import Witnesses
     from drills.stage.base import Stage
     from drills.steps.back_up import Backup
@@ -33,14 +34,6 @@ SLICE_S = 0.1  # how long we sleep at most before we look whether the load still
 
 class StoryStopped(Exception):
     """A step could not do what the next steps rest on; the faults are mended and the drill goes on to recovery."""
-
-
-@dataclass(frozen=True)
-class DrillAccount:
-    """An account at the gateway that a step has made; never written anywhere."""
-
-    email: str
-    password: str = field(repr=False)
 
 
 @dataclass
@@ -60,7 +53,7 @@ class Scene:
     witnesses: Witnesses | None = None  # the drill's own accounts at the gateway
     backups: dict[str, Backup] = field(default_factory=dict)  # service -> what its restore starts from
     restored: set[str] = field(default_factory=set)  # services whose database came back from there
-    accounts: dict[str, DrillAccount] = field(default_factory=dict)  # those of the drill itself, by name
+    accounts: dict[str, OwnAccount] = field(default_factory=dict)  # those of the drill itself, by name
     upgraded: list[Upgraded] = field(default_factory=list)  # every candidate that was seen to run
     dead: dict[str, str] = field(default_factory=dict)  # service -> the id of the relay that was killed
     known_accounts: list[ProbeAccount] = field(default_factory=list)  # those that a step has made itself known with

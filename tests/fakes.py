@@ -301,7 +301,7 @@ class FakeWitnesses:
 
     stage: FakeStage
     known: Any = field(
-        default_factory=lambda: SimpleNamespace(username="known", tokens={"its first": "", "its second": ""})
+        default_factory=lambda: SimpleNamespace(name="known", tokens={"its first": "", "its second": ""})
     )
     second: Any = "somebody else"
     made: int = 0
@@ -322,7 +322,7 @@ class FakeWitnesses:
     def register(self) -> tuple[Any, Tried]:
         self.stage.trail.append("look registration")
         self.made += 1
-        return SimpleNamespace(username=f"new{self.made}"), self._answered(self.stage.data != "sealed", 500)
+        return SimpleNamespace(name=f"new{self.made}"), self._answered(self.stage.data != "sealed", 500)
 
     def _answered(self, ok: bool, status: int) -> Tried:
         if self.stage._ended("gateway"):
@@ -374,10 +374,11 @@ class FakeGatewayHttp:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def register(self, email: str, password: str, **_: str) -> None:
+    def register(self, email: str, password: str, **_: str) -> SimpleNamespace:
         if self.failures:
             raise self.failures.pop(0)
         self.accounts[email] = password
+        return SimpleNamespace(token="a token")
 
     def login(self, email: str, password: str) -> None:
         if self.failures:

@@ -12,9 +12,10 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
+from drills.probes.own_account import OwnAccount
 from drills.record import Journal
 from drills.stage.base import Stage
 from drills.wavry.errors import Refused, WireError
@@ -28,15 +29,11 @@ Found = TypeVar("Found")
 LOOK_TRIES = 3  # of a look that gets no answer at all; any answer is final
 
 
-@dataclass(frozen=True)
-class ProbeAccount:
-    """One account, what it is for, and the token that registering gave it."""
+@dataclass
+class ProbeAccount(OwnAccount):
+    """One account, and what it is for: known, revoked or locked."""
 
-    kind: str  # known, revoked or locked
-    name: str
-    email: str
-    password: str = field(repr=False)
-    token: str = field(repr=False)
+    kind: str = KNOWN
 
 
 @dataclass(frozen=True)
@@ -69,14 +66,11 @@ class AccountProbe:
 
     def made(self, kind: str) -> ProbeAccount:
         """A new account; raises WireError where it cannot be had."""
-        name = f"probe{kind[0]}{secrets.token_hex(4)}"
-        email, password = f"{name}@drills.example", secrets.token_urlsafe(18)
+        account = ProbeAccount(f"probe{kind[0]}{secrets.token_hex(4)}", kind=kind)
         with self.free.http() as gateway:
-            token = gateway.register(
-                email, password, display_name=name, username=name, public_key=secrets.token_hex(32)
-            ).token
-        self.journal.write("probe.account", account=name, kind=kind)
-        return ProbeAccount(kind, name, email, password, token)
+            account.register(gateway)
+        self.journal.write("probe.account", account=account.name, kind=kind)
+        return account
 
     def revoke(self, account: ProbeAccount) -> None:
         """Log its session out; raises WireError where that cannot be said."""

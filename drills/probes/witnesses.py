@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from drills.probes.own_account import OwnAccount
 from drills.wavry import totp
 from drills.wavry.errors import Refused, WireError
 from drills.wavry.gateway import Account, Bound, GatewayError, GatewayHttp, GatewaySocket
@@ -44,18 +45,11 @@ class Tried:
 
 
 @dataclass
-class Witness:
+class Witness(OwnAccount):
     """One account that the drill has made; ``tokens`` by what they are."""
 
-    username: str
-    password: str = field(repr=False)
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
     totp_secret: str = field(default="", repr=False)
-
-    @property
-    def email(self) -> str:
-        """Its address."""
-        return f"{self.username}@drills.example"
 
 
 @dataclass
@@ -79,14 +73,10 @@ class Witnesses:
     def register(self) -> tuple[Witness, Tried]:
         """One more account; a first session comes with it."""
         self.made += 1
-        witness = Witness(f"witness{self.made:03d}{secrets.token_hex(2)}", secrets.token_urlsafe(18))
-        account: list[Account] = []
+        witness = Witness(f"witness{self.made:03d}{secrets.token_hex(2)}")
         with self.client() as http:
-            tried = attempt(lambda: account.append(http.register(
-                witness.email, witness.password, display_name=witness.username, username=witness.username,
-                public_key=secrets.token_hex(32),
-            )))  # fmt: skip
-        witness.tokens |= {"its first": account[0].token} if account else {}
+            tried = attempt(lambda: witness.register(http))
+        witness.tokens |= {"its first": witness.token} if tried.ok else {}
         return witness, tried
 
     def log_in(self, witness: Witness, what: str = "") -> Tried:

@@ -37,7 +37,7 @@ def _perform(scene: Scene, arguments: KeepWritingArguments) -> None:
     while scene.now_ns() < until_ns:
         witness, tried = witnesses.register()
         if tried.ok:
-            scene.journal.write("row.acknowledged", username=witness.username, **tried.fields())
+            scene.journal.write("row.acknowledged", username=witness.name, **tried.fields())
         scene.pause(EVERY_S)
 
 

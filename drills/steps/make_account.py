@@ -29,18 +29,16 @@ class MakeAccountArguments(Arguments):
 
 
 def _perform(scene: Scene, arguments: MakeAccountArguments) -> None:
-    from drills.scene import DrillAccount
+    from drills.probes.own_account import OwnAccount
     from drills.wavry.errors import Refused, WireError
     from drills.wavry.gateway import GatewayHttp
 
-    name = f"drill{secrets.token_hex(4)}"
-    made = DrillAccount(f"{name}@drills.example", secrets.token_urlsafe(18))
+    made = OwnAccount(f"drill{secrets.token_hex(4)}")
     reason, began_ns = "", scene.now_ns()
     with GatewayHttp(f"http://{scene.stage.proxied('ends_to_gateway')}", timeout_s=ANSWER_S) as gateway:
         for _ in range(TRIES):
             try:
-                gateway.register(made.email, made.password, display_name=name, username=name,
-                                 public_key=secrets.token_hex(32))  # fmt: skip
+                made.register(gateway)
                 scene.accounts[arguments.account] = made
                 reason = ""
                 break

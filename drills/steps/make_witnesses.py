@@ -42,7 +42,7 @@ def _perform(scene: Scene, arguments: MakeWitnessesArguments) -> None:
 def _made(scene: Scene, witnesses: Witnesses) -> Witness:
     witness, tried = witnesses.register()
     _needed(tried, "the registration of an account")
-    scene.journal.write("row.acknowledged", username=witness.username, **tried.fields())
+    scene.journal.write("row.acknowledged", username=witness.name, **tried.fields())
     return witness
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from drills.measures.candidate import Upgraded
 from drills.probes.follower import Handshake, Visit
+from drills.probes.own_account import OwnAccount
 from drills.scenario.durations import Duration
 from drills.scenario.models import Action
-from drills.scene import DrillAccount
 from drills.steps import judge_candidate, log_in_account, make_account, verify_releases
 from drills.story import announce
 from drills.wavry.errors import Refused, Unreachable
@@ -63,7 +63,7 @@ def test_an_account_that_is_refused_is_not_made(scene: FakeScene, gateway: FakeG
 
 def test_a_refused_login_is_an_answer(scene: FakeScene, gateway: FakeGatewayHttp) -> None:
     """The account is lost; asking again would lock it."""
-    scene.accounts["before"] = DrillAccount("a@drills.example", "a password")
+    scene.accounts["before"] = OwnAccount("a", "a password")
     log_in_account.STEP.perform(scene, LOG_IN)
     (login,) = scene.journal.named("drill_account.logged_in")
     assert login["outcome"] == "refused"
@@ -72,7 +72,7 @@ def test_a_refused_login_is_an_answer(scene: FakeScene, gateway: FakeGatewayHttp
 
 def test_a_gateway_that_never_answers_says_nothing_of_an_account(scene: FakeScene, gateway: FakeGatewayHttp) -> None:
     """Until the time is up."""
-    scene.accounts["before"] = DrillAccount("a@drills.example", "a password")
+    scene.accounts["before"] = OwnAccount("a", "a password")
     gateway.failures = [Unreachable("refused")] * 99
     log_in_account.STEP.perform(scene, LOG_IN)
     (login,) = scene.journal.named("drill_account.logged_in")
