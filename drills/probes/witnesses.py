@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from drills.probes.own_account import OwnAccount
 from drills.wavry import totp
 from drills.wavry.errors import Refused, WireError
-from drills.wavry.gateway import Account, Bound, GatewayError, GatewayHttp, GatewaySocket
+from drills.wavry.gateway import Account, GatewayHttp, GatewaySocket, TokenRefused
 
 if TYPE_CHECKING:
     from drills.stage.base import Stage
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 HTTP_S = 10.0  # a login waits for its turn among everybody's password hashes
 ANSWER_S = 3.0
 WRONG_PASSWORD = "not the right password"
-UNDECIDED = ("Token lookup failed",)  # contract-gateway §5.3: the gateway could not look, and says nothing of the token
 
 
 @dataclass(frozen=True)
@@ -115,13 +114,12 @@ class Witnesses:
         url = self.stage.http(self.service).replace("http://", "ws://", 1) + "/ws"
 
         def bound() -> None:
-            with GatewaySocket.connect(url, timeout_s=ANSWER_S) as socket:
-                socket.bind(witness.tokens[what])
-                answer = socket.receive(ANSWER_S)
-            if isinstance(answer, GatewayError) and not answer.message.startswith(UNDECIDED):
-                raise Refused(401, answer.message)
-            if not isinstance(answer, Bound):
-                raise WireError(answer.message if isinstance(answer, GatewayError) else "no answer to Bind")
+            try:
+                GatewaySocket.bound(url, witness.tokens[what], timeout_s=ANSWER_S).close()
+            except TokenRefused as refused:
+                raise Refused(401, refused.text) from None
+            except Refused as undecided:  # it could not look, or would not: that says nothing of the token (§5.3)
+                raise WireError(undecided.text) from None
 
         return attempt(bound)
 
