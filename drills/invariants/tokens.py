@@ -2,6 +2,7 @@
 
 The record has no tokens, only fingerprints (``drills/fingerprints.py``). ``token.used`` is written by whoever shows a
 token: ``fingerprint``, ``accepted``, ``used_ns`` when it was shown, and the event's own time when the answer was there.
+The drill's own accounts have one token each, and say in ``account.look`` whether it was bound.
 Only an answer about the token itself counts; a limit, a time-out or a database that is away is none, and no event.
 A gateway behind which we have put an empty database (``volume_lost``) refuses every token, and knows them all again
 when its own is put back: what it refuses in between says nothing of a token either.
@@ -9,10 +10,22 @@ when its own is put back: what it refuses in between says nothing of a token eit
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from drills.invariants.base import Checked, holds, unknown, violated
-from drills.record import Event, Record, Span
+from drills.record import Record, Span
 
 DATA_AWAY = "volume_lost"  # not volume_destroyed: a restore from a backup must not bring old tokens back
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A token that was shown, and what became of it; ``mark`` is what it is known by."""
+
+    mark: str
+    accepted: bool
+    shown_ns: int
+    answered_ns: int
 
 
 def check(record: Record) -> Checked:
@@ -20,16 +33,15 @@ def check(record: Record) -> Checked:
     refused: dict[str, int] = {}
     away = [Span(event["asked_ns"], event["to_ns"]) for event in record.named("fault.receipt")
             if event["fault"] == DATA_AWAY]  # fmt: skip
-    for event in record.named("token.used"):  # by the time of their answers
-        if not event["accepted"] and not any(event.ns in span for span in away):
-            refused.setdefault(event["fingerprint"], event.ns)
-    again = [
-        event for event in record.named("token.used") if refused.get(event["fingerprint"], event.ns) < _shown(event)
-    ]
-    wrong = [event for event in again if event["accepted"]]
+    uses = _uses(record)  # by the time of their answers
+    for use in uses:
+        if not use.accepted and not any(use.answered_ns in span for span in away):
+            refused.setdefault(use.mark, use.answered_ns)
+    again = [use for use in uses if refused.get(use.mark, use.answered_ns) < use.shown_ns]
+    wrong = [use for use in again if use.accepted]
     if wrong:
         words = f"{len(wrong)} of {len(again)} times a refused token was shown again it was accepted"
-        return violated(len(again), words, [_witness(record, event, refused) for event in wrong])
+        return violated(len(again), words, [_witness(record, use, refused) for use in wrong])
     if not refused:
         return unknown("no token was refused")
     if not again:
@@ -37,11 +49,15 @@ def check(record: Record) -> Checked:
     return holds(len(again), f"refused tokens were shown again {len(again)} times, and refused each time")
 
 
-def _shown(event: Event) -> int:
-    return int(event.get("used_ns") or event.ns)
+def _uses(record: Record) -> list[_Use]:
+    found = [_Use(event["fingerprint"], event["accepted"], int(event.get("used_ns") or event.ns), event.ns)
+             for event in record.named("token.used")]  # fmt: skip
+    found += [_Use(f"of {event['account']}", event["outcome"] == "bound", int(event["began_ns"]), event.ns)
+              for event in record.named("account.look")
+              if event["look"] == "bind" and event["outcome"] in ("bound", "refused")]  # fmt: skip
+    return sorted(found, key=lambda use: use.answered_ns)
 
 
-def _witness(record: Record, event: Event, refused: dict[str, int]) -> str:
-    mark = event["fingerprint"]
-    return f"token {mark}: refused at {record.seconds_at(refused[mark]):.2f} s, accepted at " \
-           f"{record.seconds_at(event.ns):.2f} s"  # fmt: skip
+def _witness(record: Record, use: _Use, refused: dict[str, int]) -> str:
+    return f"token {use.mark}: refused at {record.seconds_at(refused[use.mark]):.2f} s, accepted at " \
+           f"{record.seconds_at(use.answered_ns):.2f} s"  # fmt: skip

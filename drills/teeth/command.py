@@ -22,7 +22,7 @@ from drills.scenario.models import Scenario
 from drills.signals import Signals
 from drills.suite import check_stage, options_of
 from drills.teeth.cells import BLANK, Attempt, Bite, Cell, answer_of, exit_code_of
-from drills.teeth.matrix import Matrix
+from drills.teeth.matrix import AT_ONCE, Matrix
 from drills.teeth.rows import Row, rows_of, sampled
 
 Say = Callable[[str], None]
@@ -41,7 +41,7 @@ def run_teeth(arguments: argparse.Namespace, say: Say) -> Exit:
     for row in recover_all(options.out):
         say(words_of(row))
     page = TeethPage(arguments, options.stage, options.out / f"{datetime.now(UTC):%Y-%m}", len(rows))
-    matrix = Matrix(rows, {one.name: one for one in scenarios}, options, say, at_once=arguments.at_once)
+    matrix = Matrix(rows, {one.name: one for one in scenarios}, options, say, at_once=arguments.at_once or AT_ONCE)
     matrix.on_cell = lambda: page.write(matrix.cells.values())
     signals = Signals()
     with signals.caught():

@@ -7,6 +7,7 @@ twice at most, and every attempt stays in the record. A row that is missed or a 
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from drills.teeth.rows import Row, is_light, runs_of, together
 Say = Callable[[str], None]
 ATTEMPTS_MAX = 3
 AT_ONCE_MAX = 2
+AT_ONCE = AT_ONCE_MAX if (os.cpu_count() or 1) > 2 else 1  # raising a stage takes all of two CPUs for four seconds
 LISTEN_S = 0.1
 RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not answered by then is stopped
 CROWDED_MAX = 2  # so many runs that two at once have made blank, and the rest run one at a time
