@@ -110,6 +110,25 @@ class Span:
         return (self.to_ns - self.from_ns) / 1e9
 
 
+class Appended:
+    """What a journal that is still being written has grown by: whole lines, each given once."""
+
+    def __init__(self) -> None:
+        self._offset, self._unfinished = 0, b""
+
+    def lines(self, journal: Path) -> list[bytes]:
+        """Those since the last time; a journal that is not there yet has none."""
+        try:
+            with journal.open("rb") as growing:
+                growing.seek(self._offset)
+                added = growing.read()
+        except FileNotFoundError:
+            return []
+        self._offset += len(added)
+        *whole, self._unfinished = (self._unfinished + added).split(b"\n")
+        return whole
+
+
 @dataclass(frozen=True)
 class Record:
     """Everything observed in one run, as read from its folder: evidence, no opinion."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from drills.apart import INTERRUPTED_S, Done, Order, Seat
 from drills.errors import Exit, Interrupted
 from drills.options import Options
+from drills.record import Appended
 from drills.scenario.models import Scenario
 from drills.story import least_length_s
 
@@ -39,7 +40,16 @@ class _Running:
     scenario: Scenario
     seat: Seat
     began: float
-    fault: FaultWindow = field(default_factory=lambda: FaultWindow())
+    _appended: Appended = field(default_factory=Appended)
+    _opened: bool = False
+
+    def in_fault(self) -> bool:
+        """Whether its fault window has opened, by its journal; a run without a folder has opened nothing."""
+        if self.seat.folder and not self._opened:
+            lines = self._appended.lines(self.seat.folder / "journal.jsonl")
+            opened = [json.loads(line)["window"] for line in lines if b'"window.opened"' in line]
+            self._opened = "fault" in opened
+        return self._opened
 
 
 @dataclass
@@ -61,7 +71,7 @@ class SideBySide:
         seats = [self.make_seat(self.say) for _ in range(2)]
         try:
             while waiting or self._running:
-                while waiting and (next_one := self._next(waiting)):
+                if waiting and (next_one := self._next(waiting)):
                     waiting.remove(next_one)
                     self._begin(next_one, self._free(seats))
                 self._listen()
@@ -76,7 +86,7 @@ class SideBySide:
         """The drill that may begin now, if one may."""
         if not self._running:
             return waiting[0]
-        if len(self._running) > 1 or not self._running[0].fault.has_opened(self._running[0].seat):
+        if len(self._running) > 1 or not self._running[0].in_fault():
             return None
         room = VISITS_PER_S_MAX - self.visits_per_s[self._running[0].scenario.name]
         fitting = [one for one in waiting if self.visits_per_s[one.name] <= room]
@@ -106,28 +116,3 @@ class SideBySide:
             self._listen()
         for one in self._running:
             self.on_done(one.scenario, Done(None, f"it did not stop within {INTERRUPTED_S:g} s", Exit.CANNOT_RUN))
-
-
-@dataclass
-class FaultWindow:
-    """Whether the fault window of a run has opened, by its journal."""
-
-    _offset: int = 0
-    _opened: bool = False
-
-    def has_opened(self, seat: Seat) -> bool:
-        """Look at what has been appended; a run without a folder has opened nothing."""
-        if seat.folder is None or self._opened:
-            return self._opened
-        try:
-            with (seat.folder / "journal.jsonl").open("rb") as lines:
-                lines.seek(self._offset)
-                added = lines.read()
-        except FileNotFoundError:
-            return False
-        whole, _, unfinished = added.rpartition(b"\n")
-        self._offset += len(added) - len(unfinished)
-        self._opened = any(
-            b'"window.opened"' in line and json.loads(line)["window"] == "fault" for line in whole.split(b"\n")
-        )
-        return self._opened

@@ -36,10 +36,6 @@ HARMLESS_STALL_MS = {
 }
 
 
-# Quantiles over sessions, each of which has one figure for the whole window: a stop bears on all of them alike.
-SILENCES = frozenset({"silence_ms_p99", "bystanders_silence_ms_p99"})
-
-
 class Outcome(StrEnum):
     """What a judgement or verdict can be."""
 
@@ -139,27 +135,26 @@ def _held_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt) -
         return False
     if claim.shape is Shape.TIME_MAX:
         return (evidence.figure or 0.0) + doubt.most_ms / claim.about_time_ms <= limit
-    if claim.name in SILENCES:
-        return (evidence.figure or 0.0) + doubt.hidden_ms <= limit
-    if claim.shape is Shape.QUANTILE_MAX:
-        bad = _past(evidence, limit) + _hidden(evidence, doubt)
-        return bad <= (1 - (claim.quantile or 0.5)) * evidence.samples
+    harmless_ms = HARMLESS_STALL_MS.get(claim.name, 0.0)
     if claim.shape is Shape.COUNT_MAX:
-        return doubt.most_ms < HARMLESS_STALL_MS.get(claim.name, 0.0)
-    if doubt.hidden_ms >= HARMLESS_STALL_MS.get(claim.name, 0.0):
+        return doubt.most_ms < harmless_ms
+    if claim.shape in (Shape.RATIO_MAX, Shape.RATIO_MIN) and doubt.hidden_ms >= harmless_ms:
         return False
-    return _ratio_held_anyway(claim, evidence, limit, doubt)
-
-
-def _ratio_held_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt) -> bool:
     if evidence.hiding:
-        worst = evidence.hiding(doubt.hidden_ms)
-    else:
-        hidden = _hidden(evidence, doubt) if claim.shape is Shape.RATIO_MAX else -_hidden(evidence, doubt)
-        worst = ((evidence.hits or 0) + hidden) / max(1, evidence.samples)
-    if claim.shape is Shape.RATIO_MAX:
-        return worst <= limit
-    return claim.shape is Shape.RATIO_MIN and worst >= limit
+        return _meets(claim, evidence.hiding(doubt.hidden_ms), limit)
+    hidden, samples = _hidden(evidence, doubt), max(1, evidence.samples)
+    match claim.shape:
+        case Shape.QUANTILE_MAX:
+            return _past(evidence, limit) + hidden <= (1 - (claim.quantile or 0.5)) * samples
+        case Shape.RATIO_MAX:
+            return _meets(claim, ((evidence.hits or 0) + hidden) / samples, limit)
+        case Shape.RATIO_MIN:
+            return _meets(claim, ((evidence.hits or 0) - hidden) / samples, limit)
+    return False
+
+
+def _meets(claim: Claim, figure: float, limit: float) -> bool:
+    return figure >= limit if claim.shape is Shape.RATIO_MIN else figure <= limit
 
 
 def _hidden(evidence: Evidence, doubt: Doubt) -> int:

@@ -37,8 +37,8 @@ def test_the_longest_story_comes_first() -> None:
 class Theatre:
     """Both seats, and in which order things happened."""
 
-    def __init__(self, folder: Path, *, dies: str = "", at_look: int = 2) -> None:
-        self.folder, self.dies, self.at_look = folder, dies, at_look
+    def __init__(self, folder: Path, *, dies: str = "") -> None:
+        self.folder, self.dies = folder, dies
         self.events: list[str] = []
         self.on_look: Callable[[str], None] = lambda name: None
 
@@ -61,22 +61,22 @@ class FakeSeat:
         self.theatre.events.append(f"{order.drill} begins")
         self.folder = self.theatre.folder / order.drill
         self.folder.mkdir()
-        self._write("opened", "calm")
+        self._write("calm")
 
-    def _write(self, what: str, window: str) -> None:
+    def _write(self, window: str) -> None:
         assert self.folder
         with (self.folder / "journal.jsonl").open("a") as journal:
-            journal.write(json.dumps({"event": f"window.{what}", "window": window}) + "\n")
+            journal.write(json.dumps({"event": "window.opened", "window": window}) + "\n")
 
     def heard(self, within_s: float) -> Done | None:
         assert self.order
         name = self.order.drill
         self.theatre.on_look(name)
         self.looks += 1
-        if self.looks == self.theatre.at_look and name == self.theatre.dies:
+        if self.looks == 2 and name == self.theatre.dies:
             return Done(self.folder, "its process ended with 1", Exit.CANNOT_RUN)
         if self.looks == 3:
-            self._write("opened", "fault")
+            self._write("fault")
             self.theatre.events.append(f"{name} in fault")
         if self.looks < 8:
             return None

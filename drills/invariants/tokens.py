@@ -52,9 +52,10 @@ def check(record: Record) -> Checked:
 def _uses(record: Record) -> list[_Use]:
     found = [_Use(event["fingerprint"], event["accepted"], int(event.get("used_ns") or event.ns), event.ns)
              for event in record.named("token.used")]  # fmt: skip
-    found += [_Use(f"of {event['account']}", event["outcome"] == "bound", int(event.get("began_ns") or event.ns), event.ns)
-              for event in record.named("account.look")
-              if event["look"] == "bind" and event["outcome"] in ("bound", "refused")]  # fmt: skip
+    looks = [event for event in record.named("account.look")
+             if event["look"] == "bind" and event["outcome"] in ("bound", "refused")]  # fmt: skip
+    found += [_Use(f"of {event['account']}", event["outcome"] == "bound", int(event.get("began_ns") or event.ns),
+                   event.ns) for event in looks]  # fmt: skip
     return sorted(found, key=lambda use: use.answered_ns)
 
 

@@ -6,6 +6,7 @@ Packets that our own generator was too late to send are no evidence either way; 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,13 +105,20 @@ def _silences_of(packets: Packets) -> tuple[Any, Any, Any]:
 
 def longest_silences(record: Record, span: Span, claim: Claim) -> Evidence:
     """The longest silence of each session in the window; the figure is a percentile over sessions."""
+    return over_sessions(silences_by_session(record, span), claim)
+
+
+def over_sessions(longest: Mapping[int, float], claim: Claim) -> Evidence:
+    """A percentile of the longest silences of these sessions, in ms."""
     import numpy
 
-    longest = silences_by_session(record, span)
     values = numpy.fromiter(longest.values(), dtype=float, count=len(longest))
-    worst = max(longest, key=lambda session: longest[session], default=None)
-    says = f"longest of all {longest[worst]:.0f} ms, session {worst}" if worst is not None else ""
-    return Evidence(len(values), _percentile(values, claim), values=values, says=says)
+    figure = _percentile(values, claim)
+    if figure is None:
+        return Evidence(0, None, values=values)
+    worst = max(longest, key=lambda session: longest[session])
+    says = f"longest of all {longest[worst]:.0f} ms, session {worst}"
+    return Evidence(len(values), figure, values=values, says=says, hiding=lambda ms: figure + ms)
 
 
 def input_to_present(record: Record, span: Span, claim: Claim) -> Evidence:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drills.measures.evidence import Evidence
-from drills.measures.media import silences_by_session
+from drills.measures.media import over_sessions, silences_by_session
 from drills.measures.packets import FRAME
 from drills.objectives import Claim
 from drills.record import Event, Record, Span
@@ -207,17 +207,9 @@ def sessions_lost(record: Record, span: Span, claim: Claim) -> Evidence:
 
 def bystanders_silences(record: Record, span: Span, claim: Claim) -> Evidence:
     """The longest silence of each session that was never given a lease on the relay that died."""
-    import numpy
-
     loss = _loss(record)
     if loss is None or loss.unproven:
         return _missing(loss) or Evidence(0, None)
     touched = {event["session"] for event in record.named("lease.given") if event["relay_id"] == loss.relay_id}
     longest = {session: ms for session, ms in silences_by_session(record, span).items() if session not in touched}
-    values = numpy.fromiter(longest.values(), dtype=float, count=len(longest))
-    if not len(values):
-        return Evidence(0, None)
-    worst = max(longest, key=lambda session: longest[session])
-    says = f"longest of all {longest[worst]:.0f} ms, session {worst}"
-    figure = float(numpy.quantile(values, claim.quantile or 0.5, method="higher"))
-    return Evidence(len(values), figure, values=values, says=says)
+    return over_sessions(longest, claim)

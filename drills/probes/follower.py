@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from drills.errors import CannotRun
+from drills.record import Appended
 
 EVERY_S = 0.03
 
@@ -40,8 +41,7 @@ class Follower:
         self._path = journal
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._unfinished = b""
-        self._offset = 0
+        self._appended = Appended()
         self.sessions: dict[int, str] = {}  # session -> relay id of its newest lease
         self.established: set[int] = set()  # of these, the ones whose set-up succeeded
         self.accounts: Counter[str] = Counter()  # kind -> made
@@ -71,12 +71,7 @@ class Follower:
 
     def catch_up(self) -> None:
         """Read what has been appended since the last time."""
-        with self._path.open("rb") as journal:
-            journal.seek(self._offset)
-            added = journal.read()
-        self._offset += len(added)
-        *lines, self._unfinished = (self._unfinished + added).split(b"\n")
-        for line in lines:
+        for line in self._appended.lines(self._path):
             try:
                 event = json.loads(line)
             except ValueError:

@@ -7,10 +7,11 @@ its own row doubtful at the least; the next rows then run one at a time.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from drills.record import Appended
 from drills.scenario.models import WINDOWS
 
 NAMES = (b'"generator.second"', b'"window.', b'"run.stopped_early"', b'"run.ended"')
@@ -21,8 +22,7 @@ class GeneratorWatch:
     """The longest time for which one run's load generator stood still in its windows, in ms, and whether it is done."""
 
     limit_ms: float
-    _offset: int = 0
-    _unfinished: bytes = b""
+    _appended: Appended = field(default_factory=Appended)
     _open: bool = False
     longest_ms: float = 0.0
     done: bool = False  # nothing more is measured: the run only ends, is lowered and judged
@@ -34,15 +34,7 @@ class GeneratorWatch:
 
     def look(self, journal: Path) -> None:
         """Read what has been appended since the last look; a journal that is not there yet says nothing."""
-        try:
-            with journal.open("rb") as lines:
-                lines.seek(self._offset)
-                added = lines.read()
-        except FileNotFoundError:
-            return
-        self._offset += len(added)
-        *whole, self._unfinished = (self._unfinished + added).split(b"\n")
-        for line in whole:
+        for line in self._appended.lines(journal):
             if any(name in line for name in NAMES):
                 self._note(json.loads(line))
 

@@ -134,7 +134,7 @@ class Matrix:
         if self._crowded >= CROWDED_MAX or any(one.sound or one.watch.over for one in measured):
             return None
         crowd = not all(self._is_light(one.rows) for one in measured)
-        fits = [rows for rows in self._waiting if rows[0].defect and (not crowd or self._is_light(rows))]
+        fits = [rows for rows in self._waiting if not crowd or self._is_light(rows)]
         if not fits:
             return None
         self._waiting.remove(fits[0])

@@ -27,10 +27,8 @@ SHARE_OF_OTHERS = 1 / 3
 # Calm lasts as long as always for what is compared with it, and for what rests on how old the load's accounts are.
 WHOLE_CALM = frozenset({"data_loss_s", "back_in_band_ms_p95"})
 WRITTEN_LOOKS, WRITTEN_EVERY_S = 40, 0.05
-
-
 # How often an end sends in a run after a defect, at the most: enough for thousands of packets in half a window where
-# it is seen in packets, and next to nothing where it is not, so that a machine of two CPUs carries two runs at once.
+# it is seen in packets, and next to nothing where it is not.
 PACKETS_PER_S, BACKGROUND_PER_S = 30, 20
 # Invariants that are violated by what was seen, whatever comes later; the others compare sums of the whole run.
 SEEN_EARLY = frozenset(INVARIANTS) - {"relay_counters_agree"}

@@ -212,7 +212,7 @@ def test_what_a_gateway_without_its_database_refuses_says_nothing_of_a_token(
 
 
 @pytest.mark.parametrize(("after", "expected"), [
-    ("refused", Standing.HOLDS), ("bound", Standing.VIOLATED), ("unanswered", Standing.UNKNOWN),
+    ("refused", HOLDS), ("bound", VIOLATED), ("unanswered", UNKNOWN),
 ])  # fmt: skip
 def test_the_drills_own_accounts_are_asked_too(after: str, expected: Standing) -> None:
     """Each has one token: a revoked one that binds after a restart was refused before."""
@@ -220,7 +220,7 @@ def test_the_drills_own_accounts_are_asked_too(after: str, expected: Standing) -
     for at_s, look, outcome in ((11.0, "bind", "refused"), (12.0, "login", "in"), (15.0, "bind", after)):
         builder.event(at_s, "account.look", look=look, account="prober1", kind="revoked", when="", outcome=outcome,
                       reason="", began_ns=ns(at_s - 0.01))  # fmt: skip
-    assert INVARIANTS[TOKENS].check(builder.over().record()).outcome is expected
+    assert checked(TOKENS, builder).outcome is expected
 
 
 @pytest.mark.parametrize("uses", [
