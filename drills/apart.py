@@ -40,6 +40,8 @@ class Order:
     defect: str = ""  # run after this defect alone: the run may stop once it is seen
     claims: tuple[str, ...] = ()
     shortened: bool = False
+    gives_way: bool = False  # another run is being measured: leave it the CPUs until this one is measured itself
+    waits: bool = False  # get everything ready, and let nothing be measured before it is told that its turn has come
 
     def to_json(self) -> str:
         """One line."""
@@ -91,6 +93,13 @@ class Seat:
             self._process.stdin.flush()
         except OSError:
             self._heard.put({"gone": True})
+
+    def turn(self, control: str) -> None:
+        """Tell a run that waits that it is measured from now on, and what calm came to where it was not held."""
+        if self._process and self._process.stdin:
+            with contextlib.suppress(OSError):  # it is gone, and its end will be heard
+                self._process.stdin.write(json.dumps({"turn": True, "control": control}) + "\n")
+                self._process.stdin.flush()
 
     def heard(self, within_s: float) -> Done | None:
         """Listen for a while; returns what became of the order once it is known."""
@@ -159,33 +168,57 @@ def main() -> int:
             answers.write(json.dumps(said) + "\n")
 
     orders: queue.Queue[str] = queue.Queue()
+    turns: queue.Queue[str] = queue.Queue()
     busy = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # between two orders; a run has its own handlers
-    threading.Thread(target=_read_orders, args=(orders, busy), daemon=True).start()
+    threading.Thread(target=_read_orders, args=(orders, turns, busy), daemon=True).start()
     while line := orders.get():
         busy.set()
-        tell(**_obeyed(Order.from_json(line), tell))
+        tell(**_obeyed(Order.from_json(line), tell, turns))
         busy.clear()
     return 0
 
 
-def _read_orders(orders: queue.Queue[str], busy: threading.Event) -> None:
+def _read_orders(orders: queue.Queue[str], turns: queue.Queue[str], busy: threading.Event) -> None:
     for line in sys.stdin:
-        orders.put(line)
+        said = json.loads(line)
+        if "turn" in said:
+            turns.put(said["control"])
+        else:
+            orders.put(line)
     orders.put("")
     if busy.is_set():
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _obeyed(order: Order, tell: Callable[..., None]) -> dict[str, Any]:
+@dataclass
+class _Told:
+    """Whether the run may be measured, and what calm had come to by then."""
+
+    turns: queue.Queue[str]
+    waits: bool
+    control: str
+
+    def come(self) -> bool:
+        """True from the moment on at which it was told so."""
+        if self.waits:
+            with contextlib.suppress(queue.Empty):
+                self.control = self.turns.get_nowait()
+                self.waits = False
+        return not self.waits
+
+
+def _obeyed(order: Order, tell: Callable[..., None], turns: queue.Queue[str]) -> dict[str, Any]:
     """One order from its folder to its verdict, and what to answer."""
     from drills.judging import judge_folder, note_control
     from drills.report.terminal import verdict_lines
-    from drills.run import run_drill, run_folder
+    from drills.run import Turn, run_drill, run_folder
     from drills.signals import Signals
+    from drills.stage.priority import giving_way
     from drills.wavry.errors import WireError
 
     signals = Signals()
+    told = _Told(turns, order.waits, order.control)
     answer: dict[str, Any] = {"problem": "", "code": int(Exit.HELD), "verdict": "", "lines": []}
 
     def say(text: str) -> None:
@@ -198,10 +231,11 @@ def _obeyed(order: Order, tell: Callable[..., None]) -> dict[str, Any]:
             tell(folder=str(folder))
             run_drill(
                 scenario, catalogue.compose, catalogue.tiers, order.options, say, signals, folder=folder,
-                pursuit=_pursuit(order, scenario, catalogue.tiers),
+                pursuit=_pursuit(order, scenario, catalogue.tiers), turn=Turn(order.gives_way, told.come),
             )  # fmt: skip
-            note_control(folder, order.control)
-            verdict = judge_folder(folder)
+            note_control(folder, told.control)
+            with giving_way():
+                verdict = judge_folder(folder)
     except DrillError as error:
         return answer | {"problem": str(error), "code": int(error.exit_code)}
     except (WireError, OSError) as error:

@@ -40,6 +40,9 @@ OVERLONG_S = 2.0  # beyond what was asked for: proving a fault on and off takes 
 AFTERMATH = 3.0  # packets of so many times the length of a gap may bear its mark: what it held up, and what came after
 WHOLE_STALL_MS = 290.0  # so much within STALL_S is all of it: the stall may have been longer
 OVERDUE_MS = 100.0  # a packet later than this is not sent (drills/load/pump.py)
+ALL_SENT_MS = (
+    0.8 * OVERDUE_MS
+)  # a stop up to this long keeps no packet from being sent: late, seen, and counted as late
 
 # Claims whose figures are read from packets, and those about getting in.
 PACKET_CLAIMS = frozenset(name for name, claim in CLAIMS.items() if DoubtKind.OWN_LOSS in claim.doubts)
@@ -66,6 +69,8 @@ class Doubt:
     # the most of what was due in the window that it can have kept from being seen: that share of it, and so many more
     hidden_share: float = 1.0
     hidden_more: int = 0
+    unsent_share: float = 1.0  # the same of packets: those due in stops in which some may never have been sent
+    unsent_more: int = 0
     hidden_ms: float = math.inf  # the most by which any silence can have been longer than it was seen to be
 
     def concerns(self, claim: str, window: str) -> bool:
@@ -138,7 +143,8 @@ def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> l
         hidden = generator.standing_share(record, span, gap_ms_max)  # shorter ones are allowed: they hide nothing
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms, most_share=AFTERMATH * share,
                            hidden_share=hidden, hidden_more=generator.gaps_over(record, span, gap_ms_max),
-                           hidden_ms=gap_ms))  # fmt: skip
+                           unsent_share=generator.standing_share(record, span, ALL_SENT_MS),
+                           unsent_more=generator.gaps_over(record, span, ALL_SENT_MS), hidden_ms=gap_ms))  # fmt: skip
     late = generator.lateness_ms(record, span)
     p99 = float(numpy.quantile(late, 0.99)) if len(late) else 0.0
     if p99 > late_ms_max:
@@ -148,7 +154,7 @@ def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> l
     if all_due and skipped / all_due > SKIPPED_RATIO_MAX:
         words = f"our load generator did not send {skipped} packets in time"
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms + OVERDUE_MS,
-                           hidden_share=skipped / all_due, hidden_ms=gap_ms))  # fmt: skip
+                           hidden_share=skipped / all_due, unsent_share=skipped / all_due, hidden_ms=gap_ms))  # fmt: skip
     if forgotten := generator.forgotten_sessions(record, span):
         words = f"our load generator stopped sending for {forgotten} sessions that went on"
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words))

@@ -10,6 +10,7 @@ import fcntl
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Protocol
@@ -28,7 +29,7 @@ from drills.scenario.models import WINDOWS, Scenario
 from drills.scenario.tiers import Tiers
 from drills.scene import Scene
 from drills.signals import Signals
-from drills.stage import choice, leftovers
+from drills.stage import choice, leftovers, priority
 from drills.stage.base import Stage
 from drills.stage.children import sweep
 from drills.stage.compose import Compose
@@ -36,8 +37,17 @@ from drills.wavry.errors import WireError
 from drills.way_out import Closing
 
 FLOWING_S = 40.0
+TURN_S = 600.0  # the recovery of a drill, lowering its stage and judging it take a tenth of that
 LOCK_TRIES = 40
 WARM_S = 0.5  # everybody is there; let the first sends spread before calm begins
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How a run gets along with another one on the same machine, until it is measured itself."""
+
+    gives_way: bool = False  # what it starts leaves the CPUs to the other one, where that can be had
+    has_come: Callable[[], bool] = lambda: True  # asked once everybody is there, until it says so
 
 
 class Pursuit(Protocol):
@@ -85,9 +95,10 @@ def locked(folder: Path) -> Iterator[IO[str]]:
 
 def run_drill(
     scenario: Scenario, compose: Compose, tiers: Tiers, options: Options, say: Callable[[str], None], signals: Signals,
-    *, folder: Path | None = None, pursuit: Pursuit | None = None,
+    *, folder: Path | None = None, pursuit: Pursuit | None = None, turn: Turn | None = None,
 ) -> Path:  # fmt: skip
     """Rehearse one drill and return the folder of its record (a new one, where none is given).
+
 
     Raises CannotRun where the drill could not be run; an interrupted run returns normally, its record says so.
     """
@@ -96,7 +107,9 @@ def run_drill(
     with locked(folder):
         (folder / "scenario.yaml").write_text(scenario.text, encoding="utf-8")
         try:
-            _rehearse(scenario, compose, tiers, options, say, signals, folder, journal, pursuit)
+            _rehearse(
+                scenario, compose, tiers, options, say, signals, folder, journal, pursuit, turn or Turn()
+            )  # fmt: skip
         except Interrupted as error:
             journal.write("run.interrupted", signal=error.signal_name)
             say(f"{scenario.name}: interrupted by {error.signal_name}; mended and removed")
@@ -111,7 +124,7 @@ def run_drill(
 
 def _rehearse(
     scenario: Scenario, compose: Compose, tiers: Tiers, options: Options, say: Callable[[str], None], signals: Signals,
-    folder: Path, journal: Journal, pursuit: Pursuit | None,
+    folder: Path, journal: Journal, pursuit: Pursuit | None, turn: Turn,
 ) -> None:  # fmt: skip
     stack = contextlib.ExitStack()
 
@@ -126,6 +139,7 @@ def _rehearse(
                                                     upgrades="upgrade" in story.faults_of(scenario.fault)))  # fmt: skip
         settings = load_settings(scenario, stage, tiers.evidence[options.tier], options.seed, folder)
         stage.plan_load(settings)
+        stage.gives_way = turn.gives_way and priority.may_come_forward()
         (folder / "samples").mkdir(exist_ok=True)
         write_provenance(scenario, stage, tiers, options, settings, folder)
         journal.write("run.started", drill=scenario.name, run=folder.name, target=options.target, tier=options.tier)
@@ -139,6 +153,9 @@ def _rehearse(
         stack.enter_context(watched(stage, journal))
         scene = Scene(stage, load, settings, journal, folder, stage.heartbeat_s, signals, follower)
         _let_flow(scene, say, scenario.name)
+        _await_turn(scene, turn)
+        stage.come_forward()
+        scene.pause(WARM_S)
         _windows(scene, scenario, tiers, options, say, pursuit)
         load.finish()
         say(f"{scenario.name}: lowering the stage")
@@ -182,7 +199,17 @@ def _let_flow(scene: Scene, say: Callable[[str], None], name: str) -> None:
         scene.load.check_alive()
         follower.check_alive()
         scene.pause(0.05)
-    scene.pause(WARM_S)
+
+
+def _await_turn(scene: Scene, turn: Turn) -> None:
+    """Another run is being measured until then; raises CannotRun where nobody ever says that it is over."""
+    deadline = time.monotonic() + TURN_S
+    while not turn.has_come():
+        if time.monotonic() > deadline:
+            raise CannotRun(f"its turn had not come after {TURN_S:g} s")
+        scene.load.check_alive()
+        scene.follower.check_alive()
+        scene.pause(0.05)
 
 
 def _windows(

@@ -1,4 +1,8 @@
-"""A suite's drills two at once, as far as one machine carries both.
+"""A suite's drills on two seats: one after another, or two at once as far as one machine carries both.
+
+One after another, the next is got ready during the last one's recovery, giving way to it, and waits for its turn: until
+nothing more is measured of the other. Who may not give way (drills/stage/priority.py), or has containers made, which
+the engine does as it pleases (seen: our load stood still for 425 ms meanwhile), begins only then. Judging gives way.
 
 What costs a machine most is visits: each makes the gateway hash two passwords, 28 ms each on the reference. Two CPUs
 carry some ten of them a second at real pace, so two drills run at once only where their visits together are no more;
@@ -16,15 +20,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drills.apart import INTERRUPTED_S, Done, Order, Seat
+from drills.catalogue import CONTROL
 from drills.errors import Exit, Interrupted
 from drills.options import Options
 from drills.record import Appended
 from drills.scenario.models import Scenario
+from drills.stage.priority import may_come_forward
 from drills.story import least_length_s
 
 Say = Callable[[str], None]
 LISTEN_S = 0.1
 VISITS_PER_S_MAX = 10.0  # of two drills together
+NAMES = (b'"window.opened"', b'"generator.finished"', b'"run.ended"')
 RUN_S_MAX = 3600.0  # no rehearsal takes an hour (SECONDS_MAX of a scenario's durations)
 
 
@@ -41,29 +48,39 @@ class _Running:
     seat: Seat
     began: float
     _appended: Appended = field(default_factory=Appended)
-    _opened: bool = False
+    in_fault: bool = False  # its fault window has opened
+    in_recovery: bool = False
+    over: bool = False  # its load has written its last: nothing more is measured
 
-    def in_fault(self) -> bool:
-        """Whether its fault window has opened, by its journal; a run without a folder has opened nothing."""
-        if self.seat.folder and not self._opened:
-            lines = self._appended.lines(self.seat.folder / "journal.jsonl")
-            opened = [json.loads(line)["window"] for line in lines if b'"window.opened"' in line]
-            self._opened = "fault" in opened
-        return self._opened
+    def look(self) -> None:
+        """Read what its journal has grown by; a run without a folder has opened nothing."""
+        if self.seat.folder:
+            for line in self._appended.lines(self.seat.folder / "journal.jsonl"):
+                if any(name in line for name in NAMES):
+                    event = json.loads(line)
+                    self.in_fault = self.in_fault or event.get("window") == "fault"
+                    self.in_recovery = self.in_recovery or event.get("window") == "recovery"
+                    self.over = self.over or event["event"] in ("generator.finished", "run.ended")
 
 
 @dataclass
 class SideBySide:
-    """Runs drills on two seats, each with its options; ``on_done`` hears of each as it is known."""
+    """Runs drills on two seats, each with its options; ``on_done`` hears of each as it is known.
+
+    With one at once only one is ever measured.
+    """
 
     options: Mapping[str, Options]
     visits_per_s: Mapping[str, float]  # of each drill, where they are densest
-    control: str
+    control: Callable[[], str]  # what calm has come to so far, where it was not held
     say: Say
     on_done: Callable[[Scenario, Done], None]
+    at_once: int = 2
     make_seat: Callable[[Say], Seat] = Seat
     clock: Callable[[], float] = time.monotonic
+    may_give_way: bool = field(default_factory=may_come_forward)
     _running: list[_Running] = field(default_factory=list)
+    _waits: _Running | None = None  # the one that is ready, or will be, and waits for its turn
 
     def run(self, scenarios: Sequence[Scenario]) -> None:
         """All drills, in this order; raises Interrupted once everything that ran has mended and told of itself."""
@@ -74,6 +91,7 @@ class SideBySide:
                 if waiting and (next_one := self._next(waiting)):
                     waiting.remove(next_one)
                     self._begin(next_one, self._free(seats))
+                self._take_turns()
                 self._listen()
         except Interrupted:
             self._interrupt()
@@ -86,9 +104,17 @@ class SideBySide:
         """The drill that may begin now, if one may."""
         if not self._running:
             return waiting[0]
-        if len(self._running) > 1 or not self._running[0].in_fault():
+        if len(self._running) > 1:
             return None
-        room = VISITS_PER_S_MAX - self.visits_per_s[self._running[0].scenario.name]
+        one = self._running[0]
+        one.look()
+        if self.at_once == 1:
+            return waiting[0] if (one.in_recovery if self.may_give_way else one.over) else None
+        if one.over:
+            return waiting[0]
+        if not one.in_fault:
+            return None
+        room = VISITS_PER_S_MAX - self.visits_per_s[one.scenario.name]
         fitting = [one for one in waiting if self.visits_per_s[one.name] <= room]
         return max(fitting, key=lambda one: self.visits_per_s[one.name], default=None)
 
@@ -96,8 +122,23 @@ class SideBySide:
         return next(seat for seat in seats if seat not in [one.seat for one in self._running])
 
     def _begin(self, scenario: Scenario, seat: Seat) -> None:
-        self._running.append(_Running(scenario, seat, self.clock()))
-        seat.give(Order(scenario.name, self.options[scenario.name], control=self.control))
+        beside = any(not self._gone(one) for one in self._running)
+        begun = _Running(scenario, seat, self.clock())
+        self._running.append(begun)
+        waits = beside and self.at_once == 1
+        self._waits = begun if waits else self._waits
+        seat.give(Order(scenario.name, self.options[scenario.name], self.control(), gives_way=beside, waits=waits))
+
+    def _gone(self, one: _Running) -> bool:
+        """Whether nothing that comes may wait for it any more: calm has to be judged, because it binds the others."""
+        one.look()
+        return one.over and one.scenario.name != CONTROL
+
+    def _take_turns(self) -> None:
+        """Whoever waits is told once nothing more is measured of the other."""
+        if self._waits and all(self._gone(one) for one in self._running if one is not self._waits):
+            self._waits.seat.turn(self.control())
+            self._waits = None
 
     def _listen(self) -> None:
         for one in [*self._running]:
@@ -105,6 +146,7 @@ class SideBySide:
                 one.seat.interrupt()
             if done := one.seat.heard(LISTEN_S / len(self._running)):
                 self._running.remove(one)
+                self._waits = None if self._waits is one else self._waits
                 self.on_done(one.scenario, done)
 
     def _interrupt(self) -> None:

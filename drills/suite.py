@@ -27,6 +27,7 @@ from drills.side_by_side import SideBySide, longest_first
 from drills.signals import Signals
 from drills.stage.base import REAL_HEARTBEAT_S
 from drills.stage.choice import chosen
+from drills.stage.priority import may_come_forward
 from drills.standing import standing_stage
 from drills.story import faults_of
 from drills.verdict import Outcome
@@ -168,8 +169,8 @@ class Suite:
         return found
 
     def run(self, scenarios: Sequence[Scenario], signals: Signals, *, at_once: int) -> None:
-        """All of them; an interrupt keeps the rest from being begun. Raises Interrupted where two were running."""
-        here = [one for one in scenarios if at_once == 1 or one.name == CONTROL]
+        """All of them; an interrupt keeps the rest from being begun. Raises Interrupted where seats were at work."""
+        here = [one for one in scenarios if len(scenarios) == 1 or (at_once > 1 and one.name == CONTROL)]
         for scenario in here:
             options = self.options_of[scenario.name]
             self._note(_one(scenario, self.catalogue, options, self.say, signals, self.control))
@@ -179,8 +180,13 @@ class Suite:
         if rest:
             heartbeat_s = REAL_HEARTBEAT_S / self.options.divisor
             dense = {one.name: max(visits_per_s(one, window, heartbeat_s, 1) for window in WINDOWS) for one in rest}
-            ordered = longest_first(rest, heartbeat_s)
-            SideBySide(self.options_of, dense, self.control, self.say, self._done).run(ordered)
+            ordered = longest_first(rest, heartbeat_s) if at_once > 1 else rest
+            SideBySide(self.options_of, dense, lambda: self.control, self.say, self._done, at_once,
+                       may_give_way=self._may_give_way()).run(ordered)  # fmt: skip
+
+    def _may_give_way(self) -> bool:
+        """Whether a stage can be raised beside a run that is measured: what an engine does never gives way."""
+        return may_come_forward() and {options.stage for options in self.options_of.values()} == {"processes"}
 
     def _note(self, row: Row) -> None:
         self.rows[row.name] = row

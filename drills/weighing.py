@@ -127,8 +127,8 @@ def _broken_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt)
 def _held_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt) -> bool:
     """Whether the promise would be held even if all that our generator did not see while it stood still had been bad.
 
-    What was due then was sent late, and counts as late; what was never sent, and what the system did at that moment,
-    nobody knows. So everything due then is taken for bad, and every silence for longer by as much as it stood still at
+    Packets due then were sent late and watched, and count as late, unless it stood still for so long that some were never
+    sent; what else was due then, nobody knows. So all of that is taken for bad, and every silence for longer by as much as it stood still at
     a time: what ended a silence was read late, if anything, and so was what began it, by one stop.
     """
     if doubt.kind is not DoubtKind.GENERATOR:
@@ -137,12 +137,14 @@ def _held_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt) -
         return (evidence.figure or 0.0) + doubt.most_ms / claim.about_time_ms <= limit
     harmless_ms = HARMLESS_STALL_MS.get(claim.name, 0.0)
     if claim.shape is Shape.COUNT_MAX:
-        return doubt.most_ms < harmless_ms
+        slower = evidence.hiding and _meets(claim, evidence.hiding(doubt.most_ms), limit)
+        return doubt.most_ms < harmless_ms or bool(slower)
     if claim.shape in (Shape.RATIO_MAX, Shape.RATIO_MIN) and doubt.hidden_ms >= harmless_ms:
         return False
     if evidence.hiding:
         return _meets(claim, evidence.hiding(doubt.hidden_ms), limit)
-    hidden, samples = _hidden(evidence, doubt), max(1, evidence.samples)
+    in_packets = DoubtKind.OWN_LOSS in claim.doubts
+    hidden, samples = _hidden(evidence, doubt, in_packets), max(1, evidence.samples)
     match claim.shape:
         case Shape.QUANTILE_MAX:
             return _past(evidence, limit) + hidden <= (1 - (claim.quantile or 0.5)) * samples
@@ -157,9 +159,10 @@ def _meets(claim: Claim, figure: float, limit: float) -> bool:
     return figure >= limit if claim.shape is Shape.RATIO_MIN else figure <= limit
 
 
-def _hidden(evidence: Evidence, doubt: Doubt) -> int:
+def _hidden(evidence: Evidence, doubt: Doubt, in_packets: bool) -> int:
     """How many samples, at the most, a stop of our generator has kept from being taken."""
-    return min(evidence.samples, math.ceil(doubt.hidden_share * evidence.samples) + doubt.hidden_more)
+    share, more = (doubt.unsent_share, doubt.unsent_more) if in_packets else (doubt.hidden_share, doubt.hidden_more)
+    return min(evidence.samples, math.ceil(share * evidence.samples) + more)
 
 
 def excused(doubts: Iterable[Doubt]) -> frozenset[str]:

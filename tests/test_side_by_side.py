@@ -37,10 +37,11 @@ def test_the_longest_story_comes_first() -> None:
 class Theatre:
     """Both seats, and in which order things happened."""
 
-    def __init__(self, folder: Path, *, dies: str = "") -> None:
-        self.folder, self.dies = folder, dies
+    def __init__(self, folder: Path, *, dies: str = "", finishes: bool = False) -> None:
+        self.folder, self.dies, self.finishes = folder, dies, finishes
         self.events: list[str] = []
         self.on_look: Callable[[str], None] = lambda name: None
+        self.on_over: Callable[[str], None] = lambda name: None
 
     def seat(self, say: Callable[[str], None]) -> FakeSeat:
         """One more process, as it were."""
@@ -48,7 +49,10 @@ class Theatre:
 
 
 class FakeSeat:
-    """A run of eight looks: its fault window opens at the third, and it is over at the eighth."""
+    """A run of eight looks: its fault window opens at the third and it is over at the eighth.
+
+    Where it finishes, its recovery opens at the fifth, and its load has ended at the seventh.
+    """
 
     def __init__(self, theatre: Theatre) -> None:
         self.theatre = theatre
@@ -57,27 +61,40 @@ class FakeSeat:
         self.looks = 0
 
     def give(self, order: Order) -> None:
-        self.order, self.looks = order, 0
-        self.theatre.events.append(f"{order.drill} begins")
+        self.order, self.looks, self.waits = order, 0, order.waits
+        self.theatre.events.append(f"{order.drill} begins" + (" behind" if order.gives_way else ""))
         self.folder = self.theatre.folder / order.drill
         self.folder.mkdir()
-        self._write("calm")
+        self._write(event="window.opened", window="calm")
 
-    def _write(self, window: str) -> None:
+    def turn(self, control: str) -> None:
+        assert self.order
+        self.waits = False
+        self.theatre.events.append(f"{self.order.drill} has its turn" + (f", calm {control}" if control else ""))
+
+    def _write(self, **event: str) -> None:
         assert self.folder
         with (self.folder / "journal.jsonl").open("a") as journal:
-            journal.write(json.dumps({"event": "window.opened", "window": window}) + "\n")
+            journal.write(json.dumps(event) + "\n")
 
     def heard(self, within_s: float) -> Done | None:
         assert self.order
         name = self.order.drill
         self.theatre.on_look(name)
+        if self.waits:
+            return None
         self.looks += 1
         if self.looks == 2 and name == self.theatre.dies:
             return Done(self.folder, "its process ended with 1", Exit.CANNOT_RUN)
         if self.looks == 3:
-            self._write("fault")
+            self._write(event="window.opened", window="fault")
             self.theatre.events.append(f"{name} in fault")
+        if self.looks == 5 and self.theatre.finishes:
+            self._write(event="window.opened", window="recovery")
+            self.theatre.events.append(f"{name} in recovery")
+        if self.looks == 7 and self.theatre.finishes:
+            self._write(event="generator.finished")
+            self.theatre.events.append(f"{name} finished")
         if self.looks < 8:
             return None
         self.theatre.events.append(f"{name} over")
@@ -91,13 +108,21 @@ class FakeSeat:
         self.theatre.events.append("closed")
 
 
-def run(theatre: Theatre, *scenarios: Scenario, control: str = "", visits: tuple[float, ...] = ()) -> dict[str, Done]:
+def run(
+    theatre: Theatre, *scenarios: Scenario, control: str | Callable[[], str] = "",
+    visits: tuple[float, ...] = (), at_once: int = 2, may_give_way: bool = True,
+) -> dict[str, Done]:  # fmt: skip
     """What became of each drill; ``visits`` a second, of each."""
     done: dict[str, Done] = {}
     dense = dict(zip([one.name for one in scenarios], visits or [5.0] * len(scenarios), strict=True))
+
+    def on_done(scenario: Scenario, one: Done) -> None:
+        done[scenario.name] = one
+        theatre.on_over(scenario.name)
+
     both = SideBySide(
-        {one.name: Options() for one in scenarios}, dense, control, lambda text: None,
-        lambda scenario, one: done.update({scenario.name: one}), make_seat=theatre.seat,  # type: ignore[arg-type]
+        {one.name: Options() for one in scenarios}, dense, control if callable(control) else lambda: control,
+        lambda text: None, on_done, at_once, make_seat=theatre.seat, may_give_way=may_give_way,  # type: ignore[arg-type]
     )  # fmt: skip
     try:
         both.run(scenarios)
@@ -111,10 +136,53 @@ def test_a_drill_begins_beside_another_once_that_ones_fault_window_has_opened(tm
     theatre = Theatre(tmp_path)
     done = run(theatre, B, D, C)
     assert theatre.events == [
-        "b begins", "b in fault", "d begins", "d in fault", "b over", "c begins", "d over", "c in fault", "c over",
+        "b begins", "b in fault", "d begins behind", "d in fault", "b over", "c begins behind", "d over", "c in fault",
+        "c over",
         "closed", "closed",
     ]  # fmt: skip
     assert [*done] == ["b", "d", "c"]
+
+
+def test_one_at_a_time_the_next_is_got_ready_in_the_recovery_of_the_last_and_waits(tmp_path: Path) -> None:
+    """In the order that was asked for; two are never measured at once."""
+    theatre = Theatre(tmp_path, finishes=True)
+    done = run(theatre, B, D, C, at_once=1)
+    assert [event for event in theatre.events if "fault" not in event] == [
+        "b begins", "b in recovery", "d begins behind", "b finished", "d has its turn", "b over",
+        "d in recovery", "c begins behind", "d finished", "c has its turn", "d over",
+        "c in recovery", "c finished", "c over", "closed", "closed",
+    ]  # fmt: skip
+    assert [*done] == ["b", "d", "c"]
+
+
+def test_who_may_not_give_way_begins_only_once_nothing_more_is_measured_of_the_last(tmp_path: Path) -> None:
+    """An unprivileged user's stage would take the CPUs from the one that is measured."""
+    theatre = Theatre(tmp_path, finishes=True)
+    run(theatre, B, D, at_once=1, may_give_way=False)
+    assert [event for event in theatre.events if "fault" not in event] == [
+        "b begins", "b in recovery", "b finished", "d begins", "b over", "d in recovery", "d finished", "d over",
+        "closed", "closed",
+    ]  # fmt: skip
+
+
+def test_nobody_has_their_turn_before_calm_is_judged(tmp_path: Path) -> None:
+    """What it came to binds them all: whoever was got ready meanwhile is told with their turn."""
+    theatre = Theatre(tmp_path, finishes=True)
+    calm = replace(B, name="calm")
+    control = [""]
+    theatre.on_over = lambda name: control.__setitem__(0, "broken" if name == "calm" else control[0])
+    run(theatre, calm, D, at_once=1, control=lambda: control[0])
+    assert [event for event in theatre.events if "fault" not in event][:6] == [
+        "calm begins", "calm in recovery", "d begins behind", "calm finished", "calm over",
+        "d has its turn, calm broken",
+    ]  # fmt: skip
+
+
+def test_one_at_a_time_a_run_that_dies_lets_the_next_begin(tmp_path: Path) -> None:
+    """It has never said that its load was over."""
+    theatre = Theatre(tmp_path, dies="b")
+    run(theatre, B, D, at_once=1)
+    assert [event for event in theatre.events if "begins" in event] == ["b begins", "d begins"]
 
 
 @pytest.mark.parametrize(("visits", "order"), [
@@ -128,12 +196,12 @@ def test_two_run_at_once_only_where_their_visits_together_are_not_too_many(
     """Ten a second; whoever fits nowhere runs alone."""
     theatre = Theatre(tmp_path)
     run(theatre, B, D, C, visits=visits)
-    begun = [event[0] for event in theatre.events if event.endswith("begins")]
+    begun = [event[0] for event in theatre.events if "begins" in event]
     assert "".join(begun) == order
     dense = dict(zip("bdc", visits, strict=True))
     under_way: set[str] = set()
     for event in theatre.events:
-        under_way |= {event[0]} if event.endswith("begins") else set()
+        under_way |= {event[0]} if "begins" in event else set()
         under_way -= {event[0]} if event.endswith("over") else set()
         assert sum(dense[name] for name in under_way) <= 10.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -233,9 +234,10 @@ def test_the_exit_code_of_a_suite_and_of_an_interrupted_one(
 
 
 @pytest.mark.parametrize(("names", "at_once", "here", "apart"), [
-    (["calm", "relay_drain"], 1, ["calm", "relay_drain"], []),
+    (["calm", "relay_drain"], 1, [], ["calm", "relay_drain"]),
     (["calm", "relay_drain"], 2, ["calm"], ["relay_drain"]),
-    (["relay_drain"], 2, [], ["relay_drain"]),
+    (["relay_drain", "relay_loss"], 1, [], ["relay_drain", "relay_loss"]),
+    (["relay_drain"], 1, ["relay_drain"], []),
 ])  # fmt: skip
 def test_calm_runs_first_and_alone_and_what_it_came_to_binds_the_others(
     monkeypatch: pytest.MonkeyPatch, names: list[str], at_once: int, here: list[str], apart: list[str]
@@ -249,17 +251,17 @@ def test_calm_runs_first_and_alone_and_what_it_came_to_binds_the_others(
         return suite.Row(scenario.name, Outcome.INCONCLUSIVE, "folder", Exit.INCONCLUSIVE)
 
     class Elsewhere:
-        def __init__(self, options: Any, visits_per_s: Any, control: str, *_: Any) -> None:
+        def __init__(self, options: Any, visits_per_s: Any, control: Callable[[], str], *_: Any, **__: Any) -> None:
             self.control = control
 
         def run(self, scenarios: list[Scenario]) -> None:
-            elsewhere.extend((drill.name, self.control) for drill in scenarios)
+            elsewhere.extend((drill.name, self.control()) for drill in scenarios)
 
     monkeypatch.setattr(suite, "_one", one)
     monkeypatch.setattr(suite, "SideBySide", Elsewhere)
     scenarios = Catalogue().named(names)
     made = suite.Suite(Catalogue(), Options(), lambda text: None, {})
     made.run(made.place(scenarios), Signals(), at_once=at_once)
-    control = "inconclusive" if "calm" in names else ""
+    control = "inconclusive" if "calm" in here else ""
     assert ran == [(name, "" if name == "calm" else control) for name in here]
     assert elsewhere == [(name, control) for name in apart]

@@ -9,7 +9,6 @@ the Locust master as custom messages.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
 import os
@@ -17,7 +16,6 @@ import sys
 import time
 import traceback
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -32,10 +30,10 @@ from drills.load.session import Live
 from drills.load.settings import CONTROL_PORT, LoadSettings
 from drills.load.users import USER_CLASSES, ResidentPair, VisitingPair, Visits, World, keep_up_for_ever
 from drills.record import Journal
+from drills.stage import priority
 
 SECOND_S = 1.0
 STOP_WAIT_S = 10.0  # a set-up that hangs in every one of its steps has ended by then
-NICE = -10
 FLUSHES_MAX = 100  # parts of at most 5 s each: more than any window has
 
 
@@ -67,12 +65,8 @@ def _favoured() -> None:
     be, and its gaps are in the record either way.
     """
     sys.setswitchinterval(0.0005)  # the thread that writes samples must give the interpreter back at once
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    # each of our processes has a session of its own, and with sched_autogroup_enabled Linux shares the CPU out among
-    # sessions first: a nice value means nothing there, unless the session's group has it too (sched(7))
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(NICE))
+    if not priority.gives_way(os.getpid()):  # else the stage brings it forward when it is measured
+        priority.placed(os.getpid(), priority.FAVOURED)
 
 
 def _witness(worker: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -127,6 +127,15 @@ def past_beyond_luck(seen: Seen, limits: Thresholds, forgiven_ms: float = 0.0) -
     if interval_99(slow, len(seen.logins_ms))[0] > 1 - P95:
         found.append("login_ms_p95")
     return found
+
+
+def past_had_it_been_slower(seen: Seen, limits: Thresholds, ms: float) -> list[str]:
+    """The thresholds crossed had every login taken so many ms longer, and all of them once set-ups could fail of it."""
+    from drills.weighing import HARMLESS_STALL_MS
+
+    if ms >= min(HARMLESS_STALL_MS["session_setup_success_ratio"], HARMLESS_STALL_MS["handshake_failure_ratio"]):
+        return [*limits.bounds()]
+    return past_names(replace(seen, logins_ms=tuple(login_ms + ms for login_ms in seen.logins_ms)), limits)
 
 
 def too_few(seen: Seen, limits: Thresholds) -> str:

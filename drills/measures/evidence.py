@@ -27,7 +27,7 @@ class Evidence:
     missing: str = ""  # what keeps this from being judged at all
     past: bool = False  # a time that ended past the limit without the thing having happened
     forgiving: Callable[[float], float] | None = None  # the figure with so many ms taken off whatever it is made of
-    hiding: Callable[[float], float] | None = None  # the figure, had every silence been longer by so many ms
+    hiding: Callable[[float], float] | None = None  # the figure, had every silence (login) been so many ms longer
 
 
 Measure = Callable[["Record", "Span", "Claim"], Evidence]

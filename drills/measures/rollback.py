@@ -16,6 +16,7 @@ from drills.measures.candidate import (
     logins_since_ns,
     past,
     past_beyond_luck,
+    past_had_it_been_slower,
     past_names,
     quantile,
     since_ns,
@@ -67,6 +68,9 @@ def thresholds_crossed(record: Record, span: Span, claim: Claim) -> Evidence:
     def forgiving(ms: float) -> float:
         return float(len(past_beyond_luck(seen, limits, ms)))
 
+    def hiding(ms: float) -> float:
+        return float(len(past_had_it_been_slower(seen, limits, ms)))
+
     if crossed and (before := _crossed_before(record, limits, crossed)):
         return Evidence(
             seen.setups, None, missing=f"{before} before the upgrade, too: that is not the candidate's doing"
@@ -78,7 +82,7 @@ def thresholds_crossed(record: Record, span: Span, claim: Claim) -> Evidence:
         return Evidence(seen.setups, None, missing=f"{'; '.join(unsure)}, which may be luck")
     if few := too_few(seen, limits):
         return Evidence(seen.setups, None, missing=few)
-    return Evidence(seen.setups, 0.0, hits=0, says=words)
+    return Evidence(seen.setups, 0.0, hits=0, says=words, hiding=hiding)
 
 
 def _thresholds(record: Record) -> tuple[Thresholds | None, str]:

@@ -37,11 +37,14 @@ def cpu_ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
-def machine_ticks() -> tuple[int, int]:
-    """(busy, all) clock ticks of all CPUs since boot; idle and waiting for a disk are not busy (/proc/stat)."""
-    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    idle = fields[3] + fields[4]
-    return sum(fields) - idle, sum(fields)
+def machine_ticks(stat: Path = Path("/proc/stat")) -> tuple[int, int]:
+    """(busy, all) clock ticks of all CPUs since boot (/proc/stat).
+
+    Idle and waiting for a disk are not busy, nor is what gives way (nice) to whoever wants the CPU.
+    """
+    fields = [int(field) for field in stat.read_text().splitlines()[0].split()[1:9]]
+    free = fields[1] + fields[3] + fields[4]
+    return sum(fields) - free, sum(fields)
 
 
 def socket_drops(addresses: set[str], tables: Iterable[Path] = (Path("/proc/net/udp"),)) -> dict[str, int]:

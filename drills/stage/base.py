@@ -25,7 +25,7 @@ from drills.errors import CannotRun
 from drills.reference.defects import REGISTRY, VARIABLE
 from drills.reference.releases import KNOWN_GOOD, Release, asked_for
 from drills.signals import FirstErrorStays
-from drills.stage import children
+from drills.stage import children, priority
 from drills.stage.addresses import Block
 from drills.stage.compose import CONTROL_PLANE, LOAD, TOTP_KEY, Compose, ServicePlan, interpolate
 from drills.stage.toxiproxy import ToxiproxyServer
@@ -176,6 +176,7 @@ class Stage(ABC):
         self.ready_s: dict[str, float] = {}  # how long each service took from its own start until it was ready
         self._started: dict[str, float] = {}
         self.raised_s = self.lowered_s = 0.0
+        self.gives_way = False  # whether what is started leaves the CPUs to another run, until it comes forward
 
     def _variables(self) -> dict[str, str]:
         """What ``docker-compose.drills.yml`` leaves open, for this run."""
@@ -313,6 +314,14 @@ class Stage(ABC):
 
     def check_alive(self) -> None:  # noqa: B027 - a stage of processes stands on nothing that could go
         """Raises CannotRun where the ground that the stage stands on is gone."""
+
+    def come_forward(self) -> None:
+        """What was started giving way is measured from now on: it gets its share of the CPUs again."""
+        if self.gives_way:
+            self.gives_way = False
+            for running in self.everybody():
+                worker = running.name.startswith(LOAD[1])
+                priority.placed(running.pid, priority.FAVOURED if worker else priority.ORDINARY)
 
     def udp_tables(self) -> list[Path]:
         """Where the kernel lists the UDP sockets of the services."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from drills.errors import BadInput, CannotRun
 from drills.reference.defects import VARIABLE as DEFECTS
 from drills.reference.releases import KNOWN_GOOD, Release
+from drills.stage import priority
 from drills.stage.addresses import Block
 from drills.stage.base import STOP_GRACE_S, Running, Service, Stage
 from drills.stage.children import KILLED_S, REPOSITORY, Child, spawn, sweep, told
@@ -104,9 +105,7 @@ class ProcessStage(Stage):
         for index in range(-1, self.load_settings.workers):
             name = LOAD[0] if index < 0 else f"{LOAD[1]}-{index}"
             words = ["drills.load.master"] if index < 0 else ["drills.load.worker", str(index)]
-            child = spawn(name, [sys.executable, "-m", *words], environment, self.folder)
-            self.children.append(child)
-            self.load.append(child)
+            self.load.append(self._spawned(name, [sys.executable, "-m", *words], environment))
 
     def lower(self) -> None:
         """End everything, newest first; one that refuses does not keep the others standing. Can be repeated."""
@@ -129,8 +128,15 @@ class ProcessStage(Stage):
             (data / "gateway.db").touch()
         # who writes to a volume may do there what it may do in a container, or no file's mode would mean anything
         words = [*(unprivileged() if service.plan.data_paths else ()), *self._argv(service)]
-        child = spawn(service.name, words, service.environment, self.folder, cwd=data)
+        return self._spawned(service.name, words, service.environment, cwd=data)
+
+    def _spawned(
+        self, name: str, command: list[str], environment: Mapping[str, str], *, cwd: Path | None = None
+    ) -> Child:  # fmt: skip
+        child = spawn(name, command, environment, self.folder, cwd=cwd)
         self.children.append(child)
+        if self.gives_way:
+            priority.placed(child.pid, priority.BEHIND)
         return child
 
     def _argv(self, service: Service) -> list[str]:

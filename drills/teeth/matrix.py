@@ -19,6 +19,7 @@ from drills.errors import Interrupted
 from drills.judging import read_verdict
 from drills.options import Options
 from drills.scenario.models import Scenario
+from drills.stage.priority import may_come_forward
 from drills.teeth.cells import BLANK, Attempt, Bite, Cell, attempt_of
 from drills.teeth.machine import GeneratorWatch
 from drills.teeth.rows import Row, is_light, runs_of, together
@@ -26,7 +27,8 @@ from drills.teeth.rows import Row, is_light, runs_of, together
 Say = Callable[[str], None]
 ATTEMPTS_MAX = 3
 AT_ONCE_MAX = 2
-AT_ONCE = AT_ONCE_MAX if (os.cpu_count() or 1) > 2 else 1  # raising a stage takes all of two CPUs for four seconds
+# raising a stage takes all of two CPUs for four seconds: there only where it can give way to the run that is measured
+AT_ONCE = AT_ONCE_MAX if (os.cpu_count() or 1) > 2 or may_come_forward() else 1
 LISTEN_S = 0.1
 RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not answered by then is stopped
 CROWDED_MAX = 2  # so many runs that two at once have made blank, and the rest run one at a time
@@ -109,36 +111,41 @@ class Matrix:
         limit_ms = self.scenarios[rows[0].drill].generator.gap_ms_max.of(self.options.tier)
         self._running[index] = _Running(rows, alone, GeneratorWatch(limit_ms), self.clock())
         measured = [one for one in self._running.values() if not one.watch.done]
+        beside = len(measured) > 1
         for one in measured:
-            one.beside = one.beside or len(measured) > 1
-        seat.give(self._order(rows, shortened=bool(rows[0].defect) and attempt == 1))
+            one.beside = one.beside or beside
+        seat.give(self._order(rows, shortened=bool(rows[0].defect) and attempt == 1, gives_way=beside))
 
-    def _order(self, rows: Rows, *, shortened: bool) -> Order:
+    def _order(self, rows: Rows, *, shortened: bool, gives_way: bool) -> Order:
         defects = tuple(row.defect for row in rows if row.defect)
         options = replace(self.options, defects=defects, command=command_of(rows, self.options))
         row = together(rows)
-        return Order(row.drill, options, defect=row.defect, claims=row.claims, shortened=shortened)
+        return Order(row.drill, options, defect=row.defect, claims=row.claims, shortened=shortened, gives_way=gives_way)
 
     def _next(self) -> tuple[Rows, bool] | None:
         """The run to begin now, if any may be.
 
         Beside a run whose windows are over, any: nothing is measured of that one any more. Beside one that is being
-        measured, only while that one's generator keeps to its limit, and of the two one has next to no visits; and none
-        beside a whole run: of the sound system, or of what was blank, last of all.
+        measured, only while that one's generator keeps to its limit and both go together; and none beside what is tried
+        again, last of all.
         """
         measured = [one for one in self._running.values() if not one.watch.done]
         if any(one.alone for one in measured):
             return None
         if not measured:
             return (self._waiting.pop(0), False) if self._waiting else self._again_alone()
-        if self._crowded >= CROWDED_MAX or any(one.sound or one.watch.over for one in measured):
+        if self._crowded >= CROWDED_MAX or any(one.watch.over for one in measured):
             return None
-        crowd = not all(self._is_light(one.rows) for one in measured)
-        fits = [rows for rows in self._waiting if not crowd or self._is_light(rows)]
+        fits = [rows for rows in self._waiting if all(self._go_together(one.rows, rows) for one in measured)]
         if not fits:
             return None
         self._waiting.remove(fits[0])
         return fits[0], False
+
+    def _go_together(self, one: Rows, other: Rows) -> bool:
+        """A run of the sound system has the whole load of its drill: beside it only one with next to no visits."""
+        sound = [rows for rows in (one, other) if not rows[0].defect]
+        return not sound or (len(sound) == 1 and any(self._is_light(rows) for rows in (one, other) if rows[0].defect))
 
     def _is_light(self, rows: Rows) -> bool:
         return is_light(self.scenarios[rows[0].drill], together(rows))

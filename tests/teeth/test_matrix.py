@@ -140,24 +140,14 @@ def test_the_sound_system_is_run_in_full(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("window", ["calm", "fault", "recovery"])
-def test_nothing_is_measured_beside_the_sound_system(tmp_path: Path, window: str) -> None:
-    """A whole run has all of its load, and must be held."""
-    machine = Machine(tmp_path, sound=["held"], relay_adds_40ms=["broken"])
+def test_beside_the_sound_system_only_one_with_few_visits_is_begun(tmp_path: Path, window: str) -> None:
+    """A whole run has all of its load; what is raised beside it gives way until it is measured itself."""
+    machine = Machine(tmp_path, sound=["held"], relay_adds_40ms=["broken"], relay_forgets_drain=["broken"])
     machine.lines["sound"] = [{"event": "window.opened", "window": window}]
     machine.looks = 3
-    made(machine, LATE, SOUND).run()
-    assert machine.together == [("sound",), (LATE.defect,)]
-
-
-def test_beside_one_with_many_visits_only_one_with_few_is_begun(tmp_path: Path) -> None:
-    """Visits are what costs a machine most; whoever waited longer waits on."""
-    machine = Machine(tmp_path, relay_refuses_one_present_in_ten=["broken"], gateway_drops_sockets=["broken"],
-                      relay_forgets_drain=["broken"])  # fmt: skip
-    machine.looks = 3
-    refuses = Row("calm", "relay_refuses_one_present_in_ten", ("handshake_failure_ratio",))
-    drops = Row("calm", "gateway_drops_sockets", ("signaling_continuity_ratio",))
-    made(machine, refuses, drops, FORGETS).run()
-    assert machine.together == [(refuses.defect,), (refuses.defect, FORGETS.defect), (drops.defect,)]
+    made(machine, LATE, FORGETS, SOUND).run()
+    assert machine.together == [("sound",), ("sound", FORGETS.defect), (LATE.defect,)]
+    assert [order.gives_way for order in machine.orders] == [False, True, False]
 
 
 def test_two_run_at_once(tmp_path: Path) -> None:
@@ -213,6 +203,7 @@ def test_the_next_row_begins_once_nothing_more_is_measured_of_the_last(tmp_path:
     matrix = made(machine, SOUND, LATE)
     matrix.run()
     assert machine.together == [("sound",), ("sound", LATE.defect)]
+    assert not any(order.gives_way for order in machine.orders)
     assert matrix.cells[SOUND].last.stopped_after == "calm"
     assert not any(cell.last.beside for cell in matrix.cells.values())
 

@@ -1,8 +1,8 @@
 """Argon2id in worker threads (intended; D35), so that a burst of logins never stalls ``/health`` or a socket.
 
-One core is left to the loop. The parameters are Wavry's (contract §3.2); a stored hash brings its own. At a faster pace
-a hash costs as much less work as the timers are shorter: ten times as many logins in the same time are not to cost ten
-times the CPU.
+As in Wavry, two users' hashes are made at the same time where there are two cores. The parameters are Wavry's (contract
+§3.2); a stored hash brings its own. At a faster pace a hash costs as much less work as the timers are shorter: ten
+times as many logins in the same time are not to cost ten times the CPU.
 """
 
 from __future__ import annotations
@@ -51,8 +51,7 @@ class Passwords:
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or wavry_hasher()
-        workers = max(1, (os.cpu_count() or 1) - 1)
-        self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="argon2")
+        self._threads = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="argon2")
 
     async def hashed(self, password: str) -> str:
         """A password as it is stored; HashingFailed when that does not work."""
