@@ -154,7 +154,8 @@ def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> l
     if all_due and skipped / all_due > SKIPPED_RATIO_MAX:
         words = f"our load generator did not send {skipped} packets in time"
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms + OVERDUE_MS,
-                           hidden_share=skipped / all_due, unsent_share=skipped / all_due, hidden_ms=gap_ms))  # fmt: skip
+                           hidden_share=skipped / all_due, unsent_share=skipped / all_due,
+                           hidden_ms=gap_ms))  # fmt: skip
     if forgotten := generator.forgotten_sessions(record, span):
         words = f"our load generator stopped sending for {forgotten} sessions that went on"
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words))

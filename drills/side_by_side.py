@@ -2,7 +2,8 @@
 
 One after another, the next is got ready during the last one's recovery, giving way to it, and waits for its turn: until
 nothing more is measured of the other. Who may not give way (drills/stage/priority.py), or has containers made, which
-the engine does as it pleases (seen: our load stood still for 425 ms meanwhile), begins only then. Judging gives way.
+the engine does as it pleases (seen: our load stood still for 425 ms meanwhile), begins after the last window. Judging
+gives way.
 
 What costs a machine most is visits: each makes the gateway hash two passwords, 28 ms each on the reference. Two CPUs
 carry some ten of them a second at real pace, so two drills run at once only where their visits together are no more;
@@ -15,6 +16,7 @@ containers two CPUs carry no two drills at all.)
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +33,9 @@ from drills.story import least_length_s
 Say = Callable[[str], None]
 LISTEN_S = 0.1
 VISITS_PER_S_MAX = 10.0  # of two drills together
-NAMES = (b'"window.opened"', b'"generator.finished"', b'"run.ended"')
+NAMES = (b'"window.opened"', b'"window.closed"', b'"generator.finished"', b'"run.ended"')
+# after its last window what was due in it is answered, a silence that began in it is over
+SETTLED_S = 0.5
 RUN_S_MAX = 3600.0  # no rehearsal takes an hour (SECONDS_MAX of a scenario's durations)
 
 
@@ -50,9 +54,10 @@ class _Running:
     _appended: Appended = field(default_factory=Appended)
     in_fault: bool = False  # its fault window has opened
     in_recovery: bool = False
+    closed: float = math.inf  # when its last window was seen to be closed
     over: bool = False  # its load has written its last: nothing more is measured
 
-    def look(self) -> None:
+    def look(self, now: float) -> None:
         """Read what its journal has grown by; a run without a folder has opened nothing."""
         if self.seat.folder:
             for line in self._appended.lines(self.seat.folder / "journal.jsonl"):
@@ -60,6 +65,8 @@ class _Running:
                     event = json.loads(line)
                     self.in_fault = self.in_fault or event.get("window") == "fault"
                     self.in_recovery = self.in_recovery or event.get("window") == "recovery"
+                    if (event["event"], event.get("window")) == ("window.closed", "recovery"):
+                        self.closed = now
                     self.over = self.over or event["event"] in ("generator.finished", "run.ended")
 
 
@@ -107,9 +114,10 @@ class SideBySide:
         if len(self._running) > 1:
             return None
         one = self._running[0]
-        one.look()
+        one.look(self.clock())
         if self.at_once == 1:
-            return waiting[0] if (one.in_recovery if self.may_give_way else one.over) else None
+            settled = one.over or self.clock() - one.closed >= SETTLED_S
+            return waiting[0] if (one.in_recovery if self.may_give_way else settled) else None
         if one.over:
             return waiting[0]
         if not one.in_fault:
@@ -131,7 +139,7 @@ class SideBySide:
 
     def _gone(self, one: _Running) -> bool:
         """Whether nothing that comes may wait for it any more: calm has to be judged, because it binds the others."""
-        one.look()
+        one.look(self.clock())
         return one.over and one.scenario.name != CONTROL
 
     def _take_turns(self) -> None:

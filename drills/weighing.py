@@ -127,9 +127,10 @@ def _broken_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt)
 def _held_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt) -> bool:
     """Whether the promise would be held even if all that our generator did not see while it stood still had been bad.
 
-    Packets due then were sent late and watched, and count as late, unless it stood still for so long that some were never
-    sent; what else was due then, nobody knows. So all of that is taken for bad, and every silence for longer by as much as it stood still at
-    a time: what ended a silence was read late, if anything, and so was what began it, by one stop.
+    Packets due then were sent late and watched, and count as late, unless it stood still for so long that some were
+    never sent; what else was due then, nobody knows. So all of that is taken for bad, and every silence for longer by
+    as much as it stood still at a time: what ended a silence was read late, if anything, and so was what began it, by
+    one stop.
     """
     if doubt.kind is not DoubtKind.GENERATOR:
         return False

@@ -51,7 +51,7 @@ class Theatre:
 class FakeSeat:
     """A run of eight looks: its fault window opens at the third and it is over at the eighth.
 
-    Where it finishes, its recovery opens at the fifth, and its load has ended at the seventh.
+    Where it finishes, its recovery passes at the fifth, and its load has ended at the seventh.
     """
 
     def __init__(self, theatre: Theatre) -> None:
@@ -91,6 +91,7 @@ class FakeSeat:
             self.theatre.events.append(f"{name} in fault")
         if self.looks == 5 and self.theatre.finishes:
             self._write(event="window.opened", window="recovery")
+            self._write(event="window.closed", window="recovery")
             self.theatre.events.append(f"{name} in recovery")
         if self.looks == 7 and self.theatre.finishes:
             self._write(event="generator.finished")
@@ -111,6 +112,7 @@ class FakeSeat:
 def run(
     theatre: Theatre, *scenarios: Scenario, control: str | Callable[[], str] = "",
     visits: tuple[float, ...] = (), at_once: int = 2, may_give_way: bool = True,
+    clock: Callable[[], float] = lambda: 0.0,
 ) -> dict[str, Done]:  # fmt: skip
     """What became of each drill; ``visits`` a second, of each."""
     done: dict[str, Done] = {}
@@ -122,7 +124,7 @@ def run(
 
     both = SideBySide(
         {one.name: Options() for one in scenarios}, dense, control if callable(control) else lambda: control,
-        lambda text: None, on_done, at_once, make_seat=theatre.seat, may_give_way=may_give_way,  # type: ignore[arg-type]
+        lambda text: None, on_done, at_once, make_seat=theatre.seat, may_give_way=may_give_way, clock=clock,  # type: ignore[arg-type]
     )  # fmt: skip
     try:
         both.run(scenarios)
@@ -155,14 +157,24 @@ def test_one_at_a_time_the_next_is_got_ready_in_the_recovery_of_the_last_and_wai
     assert [*done] == ["b", "d", "c"]
 
 
-def test_who_may_not_give_way_begins_only_once_nothing_more_is_measured_of_the_last(tmp_path: Path) -> None:
-    """An unprivileged user's stage would take the CPUs from the one that is measured."""
+@pytest.mark.parametrize(("clock_s", "order"), [
+    (0.2, ["b finished", "d begins", "b over"]),
+    (0.5, ["d begins behind", "b finished", "d has its turn", "b over"]),
+])  # fmt: skip
+def test_who_may_not_give_way_begins_only_after_the_last_window_of_the_other(
+    tmp_path: Path, clock_s: float, order: list[str]
+) -> None:
+    """An unprivileged user's stage would take the CPUs from what is measured; half a second later nothing is."""
     theatre = Theatre(tmp_path, finishes=True)
-    run(theatre, B, D, at_once=1, may_give_way=False)
-    assert [event for event in theatre.events if "fault" not in event] == [
-        "b begins", "b in recovery", "b finished", "d begins", "b over", "d in recovery", "d finished", "d over",
-        "closed", "closed",
-    ]  # fmt: skip
+    now = [0.0]
+
+    def passes(name: str) -> None:
+        now[0] += clock_s if theatre.events[-1] in ("b in recovery", "b finished") else 0.0
+
+    theatre.on_look = passes
+    run(theatre, B, D, at_once=1, may_give_way=False, clock=lambda: now[0])
+    told = [event for event in theatre.events if "fault" not in event]
+    assert told == ["b begins", "b in recovery", *order, "d in recovery", "d finished", "d over", "closed", "closed"]
 
 
 def test_nobody_has_their_turn_before_calm_is_judged(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ class ContainerStage(Stage):
         self.containers: dict[str, str] = {}  # service, or locust_worker-N -> container id
         self._made_with: dict[str, Mapping[str, str]] = {}  # what each service's container was told
         self._logs: dict[str, LogCopy] = {}
+        self._load_names: list[str] = []  # what makes the traffic and has not been started yet
         self._lost = ""
         self._before_us: dict[str, str] = {}  # services that had ended just before we ended them
         self._begun = False  # whether the engine may hold something of ours, whatever became of the note
@@ -101,7 +102,7 @@ class ContainerStage(Stage):
             self._begun = True
             leftovers.note(self.folder)
             self._create([*self.services, *load])
-        self.load = [*_at_once(self._ran, sorted(name for name in self.containers if name not in self.services))]
+        self._load_names = sorted(name for name in self.containers if name not in self.services)
 
     def _create(self, services: list[str]) -> None:
         self._composed(self.compose_variables()).create(services)
@@ -144,7 +145,10 @@ class ContainerStage(Stage):
         return {**self.variables, **more}
 
     def _start_all(self, names: list[str]) -> None:
-        _at_once(self.start, names)
+        """All of them side by side, and with the first of them the load."""
+        load, self._load_names = self._load_names, []
+        begun = _at_once(lambda name: self._ran(name) if name in load else self.start(name), [*load, *names])
+        self.load += [running for running in begun if running]
 
     def lower(self) -> None:
         """Remove every container, network and volume of this run; can be repeated."""

@@ -157,11 +157,11 @@ def test_everything_is_made_before_anything_is_started(
     assert compose.asked == [[*SERVICES, "locust_master", "locust_worker"]]
     assert (compose.project, compose.mark) == (leftovers.project_of(stage.folder), str(stage.folder))
     assert compose.variables["DRILLS_WORKERS"] == "3"
+    assert not stage.load and not any(service.running for service in stage.services.values())
+    stage._start_all([*stage.services])
     names = [running.name for running in stage.load]
     assert names == ["locust_master", "locust_worker-0", "locust_worker-1", "locust_worker-2"]
     assert len({running.log for running in stage.load}) == 4
-    assert not any(service.running for service in stage.services.values())
-    stage._start_all([*stage.services])
     assert all(held(stage, engine, name).pid == running(stage, name).pid for name in SERVICES)
     assert len(stage.everybody()) == 9
 
