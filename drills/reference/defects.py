@@ -23,8 +23,21 @@ class Defect:
     wrong: str  # what it does instead of the sound behaviour
     origin: str = ""  # the id in the defect lists of the contracts, where it is taken from one
     release: str = ""  # the only release that has it, where it is not in all of them
-    mixes: bool = False  # breaks one objective and no other, so that others like it can be on at the same time
 
+
+# Defects that may be on in the same run of the teeth matrix: what names one of them is nothing that another breaks, as
+# the runs of each alone have shown (`drills teeth --alone`, which is how to try a change to this).
+TOGETHER = (
+    ("relay_drops_one_in_fifty", "relay_adds_40ms", "gateway_loses_one_offer_in_ten"),
+    ("relay_goes_deaf", "relay_refuses_one_present_in_ten", "gateway_drops_sockets", "drain_cuts_sessions"),
+    ("selection_ignores_drain", "gateway_forgets_tokens_early"),
+    ("restore_is_slow", "restore_keeps_sessions", "restored_totp_key_lost"),
+    ("backup_is_of_yesterday", "restore_forgets_lockouts", "totp_secrets_in_plain"),
+    ("gateway_revives_revoked", "gateway_forgets_lockouts"),
+    ("master_ready_lies", "master_changes_its_key_id"),
+    ("relay_returns_late", "gateway_runs_the_newest"),
+    ("slow_auth", "schema_step"),
+)
 
 REGISTRY: dict[str, Defect] = {
     defect.name: defect
@@ -33,11 +46,11 @@ REGISTRY: dict[str, Defect] = {
         Defect("heartbeat_forgets_drain", "master", "the third heartbeat of a draining relay makes it Active again"),
         Defect("selection_ignores_drain", "master", "leases go on naming relays whose state is Draining"),
         Defect("drain_cuts_sessions", "relay", "a relay that is drained forgets all its sessions at once"),
-        Defect("relay_drops_one_in_fifty", "relay", "every fiftieth FORWARD is not sent on", mixes=True),
+        Defect("relay_drops_one_in_fifty", "relay", "every fiftieth FORWARD is not sent on"),
         Defect("relay_goes_deaf", "relay", "for 1.2 s in every 6 s no FORWARD is sent on"),
         Defect("relay_never_reregisters", "relay", "after six failed heartbeats it goes silent instead of registering"),
-        Defect("relay_adds_40ms", "relay", "every FORWARD is held for 40 ms before it is sent on", mixes=True),
-        Defect("gateway_loses_one_offer_in_ten", "gateway", "every tenth Offer is not passed on", "D20", mixes=True),
+        Defect("relay_adds_40ms", "relay", "every FORWARD is held for 40 ms before it is sent on"),
+        Defect("gateway_loses_one_offer_in_ten", "gateway", "every tenth Offer is not passed on", "D20"),
         Defect("gateway_returns_late", "gateway", "after a restart it listens only when 14.5 s are over", "D18"),
         Defect("gateway_forgets_tokens", "gateway", "a restart ends every session"),
         Defect("gateway_revives_revoked", "gateway", "tokens are revoked in memory only: after a restart they bind"),

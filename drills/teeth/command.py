@@ -41,7 +41,8 @@ def run_teeth(arguments: argparse.Namespace, say: Say) -> Exit:
     for row in recover_all(options.out):
         say(words_of(row))
     page = TeethPage(arguments, options.stage, options.out / f"{datetime.now(UTC):%Y-%m}", len(rows))
-    matrix = Matrix(rows, {one.name: one for one in scenarios}, options, say, at_once=arguments.at_once or AT_ONCE)
+    matrix = Matrix(rows, {one.name: one for one in scenarios}, options, say, at_once=arguments.at_once or AT_ONCE,
+                    alone=arguments.alone)  # fmt: skip
     matrix.on_cell = lambda: page.write(matrix.cells.values())
     signals = Signals()
     with signals.caught():

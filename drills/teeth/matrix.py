@@ -1,6 +1,6 @@
 """Runs the rows of the teeth matrix: two at once while the machine can carry them, and again what came out blank.
 
-Rows whose defects break one indicator each, and nothing else, share a run (``drills/teeth/rows.py``).
+Rows whose defects get along share a run (``drills/teeth/rows.py``).
 A row that is blank (inconclusive, or not run) says nothing about its defect: it is tried again, alone and in full,
 twice at most, and every attempt stays in the record. A row that is missed or a false alarm is never tried again.
 """
@@ -31,7 +31,7 @@ AT_ONCE_MAX = 2
 AT_ONCE = AT_ONCE_MAX if (os.cpu_count() or 1) > 2 or may_come_forward() else 1
 LISTEN_S = 0.1
 RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not answered by then is stopped
-CROWDED_MAX = 2  # so many runs that two at once have made blank, and the rest run one at a time
+CROWDED_MAX = 6  # so many runs (one in ten) that two at once have made blank, and the rest run one at a time
 
 
 Rows = tuple[Row, ...]  # of one run
@@ -63,6 +63,7 @@ class Matrix:
     say: Say
     on_cell: Callable[[], None] = lambda: None
     at_once: int = AT_ONCE_MAX
+    alone: bool = False  # no two defects in one run
     make_seat: Callable[[Say], Seat] = Seat
     clock: Callable[[], float] = time.monotonic
     cells: dict[Row, Cell] = field(default_factory=dict)
@@ -72,12 +73,13 @@ class Matrix:
         self.cells = {row: Cell(row) for row in self.rows}
         self._waiting = self._in_order()
         self._again: deque[Rows] = deque()
-        self._seats = [self.make_seat(self._quietly) for _ in range(self.at_once)]
+        # one more than are measured at once: that one is lowered and judged meanwhile
+        self._seats = [self.make_seat(self._quietly) for _ in range(self.at_once + 1)]
         self._running: dict[int, _Running] = {}
 
     def _in_order(self) -> list[Rows]:
         """The sound system first, since everything rests on it."""
-        return sorted(runs_of(self.rows), key=lambda rows: bool(rows[0].defect))
+        return sorted(runs_of(self.rows, alone=self.alone), key=lambda rows: bool(rows[0].defect))
 
     def _quietly(self, text: str) -> None:
         """What the runs say; only where they stop or fail is it of interest here."""
@@ -130,7 +132,7 @@ class Matrix:
         again, last of all.
         """
         measured = [one for one in self._running.values() if not one.watch.done]
-        if any(one.alone for one in measured):
+        if any(one.alone for one in measured) or len(measured) >= self.at_once:
             return None
         if not measured:
             return (self._waiting.pop(0), False) if self._waiting else self._again_alone()

@@ -12,7 +12,7 @@ from itertools import zip_longest
 
 from drills.catalogue import CONTROL
 from drills.objectives import CLAIMS, DoubtKind
-from drills.reference.defects import REGISTRY
+from drills.reference.defects import TOGETHER
 from drills.scenario.models import WINDOWS, Scenario
 
 # Doubts that a busy machine gives rise to: what none of them can touch may be judged on one.
@@ -53,15 +53,16 @@ def rows_of(scenarios: Iterable[Scenario]) -> tuple[Row, ...]:
     )
 
 
-def runs_of(rows: Iterable[Row]) -> tuple[tuple[Row, ...], ...]:
-    """The rows, run by run: defects that break one indicator each, and nothing else, share a run of their drill.
+def runs_of(rows: Iterable[Row], *, alone: bool = False) -> tuple[tuple[Row, ...], ...]:
+    """The rows, run by run: defects that get along (``TOGETHER``) share a run of their drill, unless each is run alone.
 
-    In the control run each of them has a run of its own, which shows that it does break nothing else.
+    In the control run each of them always has a run of its own.
     """
+    set_of = {name: names[0] for names in TOGETHER for name in names}
     runs: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        mixes = row.drill != CONTROL and row.defect in REGISTRY and REGISTRY[row.defect].mixes
-        runs.setdefault((row.drill, "" if mixes else row.name), []).append(row)
+        shares = not alone and row.drill != CONTROL
+        runs.setdefault((row.drill, set_of.get(row.defect, row.name) if shares else row.name), []).append(row)
     return tuple(map(tuple, runs.values()))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from drills.catalogue import Catalogue
 from drills.objectives import CLAIMS
+from drills.reference.defects import REGISTRY, TOGETHER
 from drills.scenario.models import Scenario
 from drills.teeth.rows import OF_A_BUSY_MACHINE, Row, rows_of, runs_of, sampled, windows_due
 from tests.record_builder import promise, scenario_of
@@ -58,16 +59,25 @@ def test_a_sample_of_more_than_all_is_all_in_their_order() -> None:
 
 
 def test_in_the_control_run_each_defect_has_a_run_of_its_own() -> None:
-    """Else nobody would know that those which share a run elsewhere break nothing but their own indicator."""
+    """Elsewhere those that get along share one, and nothing that names one of them names another of the same run."""
     runs = runs_of(ROWS)
     assert sorted(row.name for run in runs for row in run) == sorted(row.name for row in ROWS)
     shared = [run for run in runs if len(run) > 1]
     assert shared and all(run[0].drill != "calm" for run in shared)
-    alone = {run[0].defect for run in runs if len(run) == 1 and run[0].drill == "calm"}
-    assert {row.defect for run in shared for row in run} <= alone
     assert all(
         len({claim for row in run for claim in row.claims}) == sum(len(row.claims) for row in run) for run in shared
     )
+
+
+def test_each_defect_can_be_run_alone() -> None:
+    """Which is how it is known that those which share a run break nothing that names another."""
+    assert [*runs_of(ROWS, alone=True)] == [(row,) for row in ROWS]
+
+
+def test_what_gets_along_is_known_and_named_once() -> None:
+    """In one set, or a run would depend on the order of the table."""
+    names = [name for names in TOGETHER for name in names]
+    assert len(names) == len({*names}) and {*names} <= {*REGISTRY}
 
 
 def test_a_row_is_sturdy_where_no_doubt_of_a_busy_machine_touches_what_names_it() -> None:
