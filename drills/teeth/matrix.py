@@ -145,9 +145,8 @@ class Matrix:
         return fits[0], False
 
     def _go_together(self, one: Rows, other: Rows) -> bool:
-        """A run of the sound system has the whole load of its drill: beside it only one with next to no visits."""
-        sound = [rows for rows in (one, other) if not rows[0].defect]
-        return not sound or (len(sound) == 1 and any(self._is_light(rows) for rows in (one, other) if rows[0].defect))
+        """Visits are what costs a machine most: of two runs one has next to none (seen: two that have are all blank)."""
+        return any(self._is_light(rows) for rows in (one, other))
 
     def _is_light(self, rows: Rows) -> bool:
         return is_light(self.scenarios[rows[0].drill], together(rows))

@@ -150,6 +150,17 @@ def test_beside_the_sound_system_only_one_with_few_visits_is_begun(tmp_path: Pat
     assert [order.gives_way for order in machine.orders] == [False, True, False]
 
 
+def test_beside_one_with_many_visits_only_one_with_few_is_begun(tmp_path: Path) -> None:
+    """Visits are what costs a machine most; whoever waited longer waits on."""
+    machine = Machine(tmp_path, relay_refuses_one_present_in_ten=["broken"], gateway_drops_sockets=["broken"],
+                      relay_forgets_drain=["broken"])  # fmt: skip
+    machine.looks = 3
+    refuses = Row("calm", "relay_refuses_one_present_in_ten", ("handshake_failure_ratio",))
+    drops = Row("calm", "gateway_drops_sockets", ("signaling_continuity_ratio",))
+    made(machine, refuses, drops, FORGETS).run()
+    assert machine.together == [(refuses.defect,), (refuses.defect, FORGETS.defect), (drops.defect,)]
+
+
 def test_two_run_at_once(tmp_path: Path) -> None:
     """The record says that they ran side by side."""
     machine = Machine(tmp_path, relay_forgets_drain=["broken"], selection_ignores_drain=["broken"])
