@@ -145,7 +145,7 @@ class Matrix:
         return fits[0], False
 
     def _go_together(self, one: Rows, other: Rows) -> bool:
-        """Visits are what costs a machine most: of two runs one has next to none (seen: with two that have, all blank)."""
+        """Visits are what costs a machine most: of two runs one has next to none."""
         return any(self._is_light(rows) for rows in (one, other))
 
     def _is_light(self, rows: Rows) -> bool:
