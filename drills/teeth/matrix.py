@@ -19,7 +19,6 @@ from drills.errors import Interrupted
 from drills.judging import read_verdict
 from drills.options import Options
 from drills.scenario.models import Scenario
-from drills.stage.priority import may_come_forward
 from drills.teeth.cells import BLANK, Attempt, Bite, Cell, attempt_of
 from drills.teeth.machine import GeneratorWatch
 from drills.teeth.rows import Row, is_light, runs_of, together
@@ -27,8 +26,8 @@ from drills.teeth.rows import Row, is_light, runs_of, together
 Say = Callable[[str], None]
 ATTEMPTS_MAX = 3
 AT_ONCE_MAX = 2
-# raising a stage takes all of two CPUs for four seconds: there only where it can give way to the run that is measured
-AT_ONCE = AT_ONCE_MAX if (os.cpu_count() or 1) > 2 or may_come_forward() else 1
+# two CPUs carry no two (seen, though all that was raised gave way: the sound system's own relay waited for a CPU)
+AT_ONCE = AT_ONCE_MAX if (os.cpu_count() or 1) > 2 else 1
 LISTEN_S = 0.1
 RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not answered by then is stopped
 CROWDED_MAX = 6  # so many runs (one in ten) that two at once have made blank, and the rest run one at a time
