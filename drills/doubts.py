@@ -40,9 +40,8 @@ OVERLONG_S = 2.0  # beyond what was asked for: proving a fault on and off takes 
 AFTERMATH = 3.0  # packets of so many times the length of a gap may bear its mark: what it held up, and what came after
 WHOLE_STALL_MS = 290.0  # so much within STALL_S is all of it: the stall may have been longer
 OVERDUE_MS = 100.0  # a packet later than this is not sent (drills/load/pump.py)
-ALL_SENT_MS = (
-    0.8 * OVERDUE_MS
-)  # a stop up to this long keeps no packet from being sent: late, seen, and counted as late
+# a stop up to this long keeps no packet from being sent: it is late, seen, and counted as late
+ALL_SENT_MS = 0.8 * OVERDUE_MS
 
 # Claims whose figures are read from packets, and those about getting in.
 PACKET_CLAIMS = frozenset(name for name, claim in CLAIMS.items() if DoubtKind.OWN_LOSS in claim.doubts)

@@ -99,7 +99,6 @@ def run_drill(
 ) -> Path:  # fmt: skip
     """Rehearse one drill and return the folder of its record (a new one, where none is given).
 
-
     Raises CannotRun where the drill could not be run; an interrupted run returns normally, its record says so.
     """
     folder = folder or run_folder(options.out, scenario.name)

@@ -95,6 +95,8 @@ class SideBySide:
         seats = [self.make_seat(self.say) for _ in range(2)]
         try:
             while waiting or self._running:
+                for one in self._running:
+                    one.look(self.clock())
                 if waiting and (next_one := self._next(waiting)):
                     waiting.remove(next_one)
                     self._begin(next_one, self._free(seats))
@@ -114,7 +116,6 @@ class SideBySide:
         if len(self._running) > 1:
             return None
         one = self._running[0]
-        one.look(self.clock())
         if self.at_once == 1:
             settled = one.over or self.clock() - one.closed >= SETTLED_S
             return waiting[0] if (one.in_recovery if self.may_give_way else settled) else None
@@ -139,7 +140,6 @@ class SideBySide:
 
     def _gone(self, one: _Running) -> bool:
         """Whether nothing that comes may wait for it any more: calm has to be judged, because it binds the others."""
-        one.look(self.clock())
         return one.over and one.scenario.name != CONTROL
 
     def _take_turns(self) -> None:

@@ -46,11 +46,6 @@ class _Running:
     began: float
     beside: bool = False
 
-    @property
-    def sound(self) -> bool:
-        """Whether it is a run of the sound system, in which everything must hold."""
-        return not self.rows[0].defect
-
 
 @dataclass
 class Matrix:
