@@ -200,12 +200,22 @@ class _Told:
     control: str
 
     def come(self) -> bool:
-        """True from the moment on at which it was told so."""
+        """True from the moment on at which it was told so; we are an ordinary process again then."""
         if self.waits:
             with contextlib.suppress(queue.Empty):
                 self.control = self.turns.get_nowait()
                 self.waits = False
+        if not self.waits:
+            _placed(behind=False)
         return not self.waits
+
+
+def _placed(*, behind: bool) -> None:
+    """Our own place in the queue for the CPUs: what a run is got ready by gives way as what it has started does."""
+    from drills.stage import priority
+
+    if priority.may_come_forward():
+        priority.placed(os.getpid(), priority.BEHIND if behind else priority.ORDINARY)
 
 
 def _obeyed(order: Order, tell: Callable[..., None], turns: queue.Queue[str]) -> dict[str, Any]:
@@ -224,6 +234,7 @@ def _obeyed(order: Order, tell: Callable[..., None], turns: queue.Queue[str]) ->
     def say(text: str) -> None:
         tell(say=text)
 
+    _placed(behind=order.gives_way)
     try:
         with signals.caught():
             scenario, catalogue = _scenario(order)

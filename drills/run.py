@@ -155,7 +155,8 @@ def _rehearse(
         _await_turn(scene, turn)
         stage.come_forward()
         scene.pause(WARM_S)
-        _windows(scene, scenario, tiers, options, say, pursuit)
+        if _windows(scene, scenario, tiers, options, say, pursuit):
+            stage.step_back()
         load.finish()
         say(f"{scenario.name}: lowering the stage")
 
@@ -214,7 +215,9 @@ def _await_turn(scene: Scene, turn: Turn) -> None:
 def _windows(
     scene: Scene, scenario: Scenario, tiers: Tiers, options: Options, say: Callable[[str], None],
     pursuit: Pursuit | None,
-) -> None:  # fmt: skip
+) -> bool:  # fmt: skip
+    """All windows, or those that the pursuit wants to see; returns whether it has ended them early."""
+    reason = ""
     factor = tiers.evidence[options.tier]
     for window in WINDOWS:
         told = window == "fault"
@@ -240,6 +243,7 @@ def _windows(
             say(f"{scenario.name}: stopped after {window}: {reason}")
             break
     scene.load.visits(0.0)
+    return bool(reason)
 
 
 def _clear_undo(folder: Path) -> None:
