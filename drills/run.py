@@ -138,7 +138,7 @@ def _rehearse(
                                                     upgrades="upgrade" in story.faults_of(scenario.fault)))  # fmt: skip
         settings = load_settings(scenario, stage, tiers.evidence[options.tier], options.seed, folder)
         stage.plan_load(settings)
-        stage.gives_way = turn.gives_way and priority.may_come_forward()
+        stage.gives_way = turn.gives_way and priority.may_be_raised_beside(stage.name)
         (folder / "samples").mkdir(exist_ok=True)
         write_provenance(scenario, stage, tiers, options, settings, folder)
         journal.write("run.started", drill=scenario.name, run=folder.name, target=options.target, tier=options.tier)
