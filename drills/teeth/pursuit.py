@@ -64,8 +64,7 @@ class DefectSeen:
 
     def pause(self, scene: Scene, window: str, length_s: float) -> None:
         """A calm or recovery window: part of it where nothing named is due, half where that is enough evidence."""
-        claims = self.row.claims
-        if not WHOLE_CALM & set(claims) and not any(window in self.due.get(claim, WINDOWS) for claim in claims):
+        if not self._needs_all_of(window):
             self._pause_in_part(scene, window, length_s)
             return
         began_ns = scene.now_ns()
@@ -74,6 +73,15 @@ class DefectSeen:
             self.seen = self._look(scene, window)
         if not self.seen:
             scene.pause(max(0.0, length_s - (scene.now_ns() - began_ns) / 1e9))
+
+    def _needs_all_of(self, window: str) -> bool:
+        """Whether something named is due in a window, or rests on how long that lasts.
+
+        An invariant needs no least evidence: it alone makes a window whole only where no objective names the defect.
+        """
+        if window == WINDOWS[0] and WHOLE_CALM & set(self.row.claims):
+            return True
+        return any(window in windows for windows in self.due.values()) if self.due else True
 
     def _pause_in_part(self, scene: Scene, window: str, length_s: float) -> None:
         """A third of a window; of one after which a time was to be up, third after third until that is broken."""

@@ -61,6 +61,13 @@ def test_a_window_in_which_nothing_named_is_due_is_cut(scene: Timed) -> None:
     assert scene.paused == [9.0 * SHARE_OF_OTHERS, 9.0]
 
 
+def test_an_invariant_makes_a_window_whole_only_where_no_objective_names_the_defect(scene: Timed) -> None:
+    """It needs no least evidence; what it needs to be violated happens where the objective is due."""
+    after(scenario_of(DRAIN), "drain_holds", "no_lease_to_draining_or_banned").pause(scene, "calm", 9.0)
+    after(scenario_of(DRAIN), "no_packet_twice_or_altered").pause(scene, "calm", 9.0)
+    assert scene.paused == [9.0 * SHARE_OF_OTHERS, 9.0]
+
+
 def test_after_the_last_window_with_something_named_there_is_no_more_to_see(scene: Timed) -> None:
     """Whatever it says: the verdict will tell."""
     assert "due in a later window" in after(scenario_of(DRAIN), "drain_holds").over(scene, "fault")
