@@ -32,7 +32,8 @@ WRITTEN_LOOKS, WRITTEN_EVERY_S = 40, 0.05
 PACKETS_PER_S, BACKGROUND_PER_S = 30, 20
 # Invariants that are violated by what was seen, whatever comes later; the others compare sums of the whole run.
 SEEN_EARLY = frozenset(INVARIANTS) - {"relay_counters_agree"}
-# Where the least evidence is thousands of packets, they are there long before a window's end: a look in its middle.
+# Where the least evidence is thousands of packets, they are there long before a window's end, and what an invariant
+# forbids is seen the first time that it happens: a look in the middle.
 PACKETS_MIN, MIDDLE = 1000, 0.5
 GLANCE_NS = 2_000_000_000
 
@@ -60,15 +61,16 @@ class DefectSeen:
         named = [spec for spec in self.scenario.objectives if spec.claim in self.row.claims]
         self.due = {spec.claim: spec.windows for spec in named}
         self.objectives = tuple(named)
-        self.packets_only = bool(named) and all(spec.samples_min >= PACKETS_MIN for spec in named)
+        facts = SEEN_EARLY | {spec.claim for spec in named if spec.samples_min >= PACKETS_MIN}
+        self.seen_by_half = set(self.row.claims) <= facts
 
     def pause(self, scene: Scene, window: str, length_s: float) -> None:
-        """A calm or recovery window: part of it where nothing named is due, half where that is enough evidence."""
+        """A calm or recovery window: part of it where nothing named is due, half where that is enough to see it."""
         if not self._needs_all_of(window):
             self._pause_in_part(scene, window, length_s)
             return
         began_ns = scene.now_ns()
-        if self.packets_only:
+        if self.seen_by_half:
             scene.pause(length_s * MIDDLE)
             self.seen = self._look(scene, window)
         if not self.seen:
