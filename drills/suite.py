@@ -6,7 +6,6 @@ import argparse
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from drills import ledger
@@ -14,8 +13,7 @@ from drills.apart import Done
 from drills.catalogue import CONTROL, Catalogue
 from drills.errors import BadInput, CannotRun, Exit, Interrupted, combined
 from drills.faults.table import FAULTS
-from drills.findings.folding import fold
-from drills.findings.listing import overdue_lines
+from drills.findings.after import folded_in
 from drills.findings.reading import FOLDER, read_findings
 from drills.judging import judge_folder, note_control
 from drills.load.planning import visits_per_s
@@ -23,7 +21,6 @@ from drills.options import Options
 from drills.recovery import recover_all, words_of
 from drills.reference.defects import REGISTRY
 from drills.report.month import write_month
-from drills.report.runs import run_of
 from drills.report.terminal import table_of, verdict_lines
 from drills.run import run_drill
 from drills.scenario.models import WINDOWS, Scenario
@@ -126,20 +123,20 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
     rows = [row for row in ran.rows.values() if row.words]
     _note_known_good(rows, scenarios, options, say)
     not_run = [row.name for row in ran.rows.values() if not row.words]
-    overdue = _fold(rows, options, say)
+    ledger_of_findings = folded_in(options.out, options.target, [row.words for row in rows if row.verdict], say)
     month = _month_of(rows)
     report = write_month(options.out, month) if month else None
     print()
     print("\n".join(table_of([(row.name, row.verdict, row.words) for row in rows], not_run)))
     if report:
         print(f"report: {report}")
-    for line in overdue:
+    for line in ledger_of_findings.overdue:
         print(line)
-    late = [Exit.BROKEN] if overdue and arguments.fail_overdue else []
+    also = ledger_of_findings.codes(fail_overdue=arguments.fail_overdue)
     if signals.interrupted:  # whatever was not judged for that reason is no drill that could not be run
         codes = [row.code if row.verdict else Exit.INCONCLUSIVE for row in rows]
-        return combined([*codes, *late, Exit.INCONCLUSIVE])
-    return combined([*(row.code for row in rows), *late])
+        return combined([*codes, *also, Exit.INCONCLUSIVE])
+    return combined([*(row.code for row in rows), *also])
 
 
 @dataclass(frozen=True)
@@ -244,18 +241,6 @@ def _note_known_good(rows: list[Row], scenarios: list[Scenario], options: Option
     for name, folder in proofs[-1:]:
         if ledger.proven(options.out, folder, name):
             say(f"{ledger.NAME}: proven by {name}")
-
-
-def _fold(rows: list[Row], options: Options, say: Say) -> list[str]:
-    """What these runs mean for the ledger of findings; returns a line for each finding that is overdue."""
-    before = {one.id: one.state for one in read_findings(options.out / FOLDER)}
-    runs = [run_of(Path(row.words)) for row in rows if row.verdict is not None]
-    today = datetime.now(UTC).date()
-    findings = fold(options.out, runs, today)
-    for one in findings:
-        if before.get(one.id) != one.state:
-            say(f"finding {one.id}: {one.state}")
-    return overdue_lines(findings, options.target, today)
 
 
 def _month_of(rows: list[Row]) -> str:

@@ -87,6 +87,9 @@ MISTAKES = {
     "month_that_is_none": (["report", "2026-13"], "YYYY-MM: found '2026-13', expected a month such as 2026-11"),
     "month_that_is_a_path": (["report", "../2026-11"], "YYYY-MM: found '../2026-11', expected a month"),
     "no_record_to_judge": (["judge", "/nowhere"], "/nowhere: found no journal.jsonl, expected the folder of a run"),
+    "finding_that_is_none": (["findings", "close", "x", "--because", "y", "--out", "/nowhere"], "found no finding"),
+    "unknown_act": (["findings", "dance"], "ACT: found 'dance', expected one of 'list', 'show', 'update', 'assign'"),
+    "close_without_a_reason": (["findings", "close", "x"], "--because: found nothing, expected one"),
     "missing_scenario": (["check", "/nowhere.yaml"], "/nowhere.yaml: found no such file, expected a YAML file"),
     "folder_as_a_scenario": (["check", str(REPOSITORY)], "found a folder, expected a YAML file"),
 }  # fmt: skip

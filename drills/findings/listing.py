@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from drills.findings.finding import SEVERITIES, STATES, Finding, Look, Moment
+from drills.findings.finding import SEVERITIES, STATES, Act, Finding, Look, Moment
 
 
 def in_order(findings: Sequence[Finding], today: date) -> list[Finding]:
@@ -37,11 +37,11 @@ def whole(finding: Finding, today: date) -> list[str]:
         f"owner {finding.owner or 'nobody'}, due {due}, re-test {finding.retest or 'unset'}",
         f"  root cause: {finding.root_cause or 'not written down'}",
     ]
-    events = [*finding.timeline, *finding.evidence, *finding.acts]
+    events: list[Moment | Look | Act] = [*finding.timeline, *finding.evidence, *finding.acts]
     return lines + [f"  {one.at}  {_words(one)}" for one in sorted(events, key=lambda one: one.at)]
 
 
-def _words(one: Any) -> str:
+def _words(one: Moment | Look | Act) -> str:
     if isinstance(one, Moment):
         return one.text
     if isinstance(one, Look):
