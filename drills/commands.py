@@ -46,8 +46,10 @@ def check(options: argparse.Namespace) -> Exit:
 def run(options: argparse.Namespace) -> Exit:
     """Run drills, judge each, write the month's report, print the table of verdicts."""
     from drills.suite import run_suite
+    from drills.view.teller import teller_for
 
-    return run_suite(options, _say)
+    with teller_for(json_wanted=options.json, quiet=options.quiet, plain=options.plain) as tell:
+        return run_suite(options, tell)
 
 
 def teeth(options: argparse.Namespace) -> Exit:

@@ -141,7 +141,10 @@ def _rehearse(
         stage.gives_way = turn.gives_way and priority.may_come_forward()
         (folder / "samples").mkdir(exist_ok=True)
         write_provenance(scenario, stage, tiers, options, settings, folder)
-        journal.write("run.started", drill=scenario.name, run=folder.name, target=options.target, tier=options.tier)
+        planned_s = {window: window_length_s(scenario, window, stage.heartbeat_s, tiers.evidence[options.tier])
+                     for window in WINDOWS}  # fmt: skip
+        journal.write("run.started", drill=scenario.name, run=folder.name, target=options.target, tier=options.tier,
+                      stage=stage.name, pace=options.pace, planned_s=planned_s)  # fmt: skip
         story.announce(scenario.fault, journal)
         follower = stack.enter_context(Follower(folder / "journal.jsonl"))
         say(f"{scenario.name}: raising the stage ({options.target}, {stage.name} on {stage.block.network})")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import time
-import unicodedata
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -17,6 +16,7 @@ from drills.errors import BadInput, CannotRun
 from drills.findings.finding import TEXT_MAX, Finding
 from drills.findings.states import as_of
 from drills.record import scrubbed
+from drills.report.outside import one_line
 from drills.scenario import strict_yaml
 from drills.scenario.problems import Problems, shown
 from drills.scenario.reading import read_part
@@ -83,8 +83,7 @@ class _Dumper(yaml.SafeDumper):
 
 def plain(text: str) -> str:
     """A text from outside as a finding keeps it: printable, on one line, without secrets, not too long."""
-    shown_as = "".join(" " if unicodedata.category(one)[0] in "CZ" else one for one in text)
-    return scrubbed(" ".join(shown_as.split()))[:TEXT_MAX]
+    return scrubbed(one_line(text))[:TEXT_MAX]
 
 
 @contextlib.contextmanager
