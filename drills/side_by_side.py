@@ -20,6 +20,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from drills.apart import INTERRUPTED_S, Done, Order, Seat
 from drills.catalogue import CONTROL
@@ -55,6 +56,7 @@ class _Running:
     in_fault: bool = False  # its fault window has opened
     in_recovery: bool = False
     closed: float = math.inf  # when its last window was seen to be closed
+    watched: bool = False
     over: bool = False  # its load has written its last: nothing more is measured
 
     def look(self, now: float) -> None:
@@ -86,6 +88,7 @@ class SideBySide:
     make_seat: Callable[[Say], Seat] = Seat
     clock: Callable[[], float] = time.monotonic
     may_give_way: bool = field(default_factory=may_come_forward)
+    watch: Callable[[Path], None] = lambda folder: None  # told of the folder of each run, once it has one
     _running: list[_Running] = field(default_factory=list)
     _waits: _Running | None = None  # the one that is ready, or will be, and waits for its turn
 
@@ -97,6 +100,9 @@ class SideBySide:
             while waiting or self._running:
                 for one in self._running:
                     one.look(self.clock())
+                    if one.seat.folder and not one.watched:
+                        one.watched = True
+                        self.watch(one.seat.folder)
                 if waiting and (next_one := self._next(waiting)):
                     waiting.remove(next_one)
                     self._begin(next_one, self._free(seats))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from drills import ledger
 from drills.apart import Done
@@ -17,12 +19,13 @@ from drills.findings.after import folded_in
 from drills.findings.reading import FOLDER, read_findings
 from drills.judging import judge_folder, note_control
 from drills.load.planning import visits_per_s
+from drills.look_around import MAX_S, LookAround
 from drills.options import Options
 from drills.recovery import recover_all, words_of
 from drills.reference.defects import REGISTRY
 from drills.report.month import write_month
 from drills.report.terminal import table_of, verdict_lines
-from drills.run import run_drill
+from drills.run import run_drill, run_folder
 from drills.scenario.models import WINDOWS, Scenario
 from drills.scenario.problems import one_of
 from drills.side_by_side import SideBySide, longest_first
@@ -33,6 +36,7 @@ from drills.stage.priority import may_come_forward
 from drills.standing import standing_stage
 from drills.story import faults_of
 from drills.verdict import Outcome
+from drills.view.teller import Teller
 from drills.wavry.errors import WireError
 
 Say = Callable[[str], None]
@@ -101,14 +105,15 @@ def check_defects(scenarios: list[Scenario], options: Options) -> None:
                        f"upgrades to one: {', '.join(idle)} does not")  # fmt: skip
 
 
-def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
+def run_suite(arguments: argparse.Namespace, tell: Teller) -> Exit:
     """Run the drills that were named or that make up a suite; ends with a table and the report's path."""
     catalogue = Catalogue()
     if bool(arguments.names) == bool(arguments.suite):
         found = "both" if arguments.names else "neither"
         raise BadInput(f"command line: found {found} drill names and --suite, expected one of them")
     scenarios = catalogue.suite(arguments.suite) if arguments.suite else catalogue.named(arguments.names)
-    options = options_of(arguments)
+    options, say = options_of(arguments), tell
+    look_around = _look_around(arguments, scenarios)
     read_findings(options.out / FOLDER)  # a ledger that cannot be read is bad input now, and not after an hour
     if not arguments.suite:
         check_stage(scenarios, options)
@@ -116,7 +121,7 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
     say(f"stage: {options.stage} ({options.stage_why})")
     for row in recover_all(options.out):
         say(words_of(row))
-    ran = Suite(catalogue, options, say, {one.name: Row(one.name) for one in scenarios})
+    ran = Suite(catalogue, options, tell, {one.name: Row(one.name) for one in scenarios}, look_around=look_around)
     signals = Signals()
     with signals.caught(), contextlib.suppress(Interrupted):
         ran.run(ran.place(scenarios), signals, at_once=arguments.side_by_side)
@@ -126,17 +131,46 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
     ledger_of_findings = folded_in(options.out, options.target, [row.words for row in rows if row.verdict], say)
     month = _month_of(rows)
     report = write_month(options.out, month) if month else None
+    also = ledger_of_findings.codes(fail_overdue=arguments.fail_overdue)
+    if signals.interrupted:  # whatever was not judged for that reason is no drill that could not be run
+        also = [*also, Exit.INCONCLUSIVE]
+        rows = [row if row.verdict else replace(row, code=Exit.INCONCLUSIVE) for row in rows]
+    code = combined([*(row.code for row in rows), *also])
+    tell.close()
+    if arguments.json:
+        print(json.dumps(_as_data(rows, not_run, report, ledger_of_findings.overdue, code), indent=2))
+        return code
     print()
     print("\n".join(table_of([(row.name, row.verdict, row.words) for row in rows], not_run)))
     if report:
         print(f"report: {report}")
     for line in ledger_of_findings.overdue:
         print(line)
-    also = ledger_of_findings.codes(fail_overdue=arguments.fail_overdue)
-    if signals.interrupted:  # whatever was not judged for that reason is no drill that could not be run
-        codes = [row.code if row.verdict else Exit.INCONCLUSIVE for row in rows]
-        return combined([*codes, *also, Exit.INCONCLUSIVE])
-    return combined([*(row.code for row in rows), *also])
+    return code
+
+
+def _as_data(
+    rows: list[Row], not_run: list[str], report: Path | None, overdue: Sequence[str], code: Exit
+) -> dict[str, Any]:  # fmt: skip
+    """What a command has come to, for programs; the folder of a drill that has no verdict is null."""
+    drills = [{"drill": row.name, "verdict": row.verdict and str(row.verdict), "exit_code": int(row.code),
+               "folder": row.words if row.verdict else None, "problem": None if row.verdict else row.words}
+              for row in rows]  # fmt: skip
+    left = [{"drill": name, "verdict": None, "exit_code": int(Exit.INCONCLUSIVE), "folder": None,
+             "problem": "the command was interrupted"} for name in not_run]  # fmt: skip
+    return {"exit_code": int(code), "drills": drills + left, "report": str(report) if report else None,
+            "overdue": [*overdue]}  # fmt: skip
+
+
+def _look_around(arguments: argparse.Namespace, scenarios: Sequence[Scenario]) -> LookAround | None:
+    """What --hold asks for; raises BadInput for several drills, and where no key can be pressed."""
+    if not arguments.hold:
+        if arguments.hold_max_s:
+            raise BadInput("--hold-max-s: found it without --hold, expected both")
+        return None
+    if len(scenarios) > 1:
+        raise BadInput(f"--hold: found {len(scenarios)} drills, expected one: only its stage can be left standing")
+    return LookAround(arguments.hold_max_s or MAX_S)
 
 
 @dataclass(frozen=True)
@@ -155,8 +189,9 @@ class Suite:
 
     catalogue: Catalogue
     options: Options
-    say: Say
+    tell: Teller
     rows: dict[str, Row]
+    look_around: LookAround | None = None  # after the only drill
     control: str = ""  # what calm came to where it was not held, for the record of every other
     options_of: dict[str, Options] = field(default_factory=dict)  # of each drill that can be run
 
@@ -167,11 +202,11 @@ class Suite:
             try:
                 self.options_of[scenario.name] = options = placed(scenario, self.options)
             except (BadInput, CannotRun) as error:
-                self.say(f"{scenario.name}: could not be run: {error}")
+                self.tell(f"{scenario.name}: could not be run: {error}")
                 self._note(Row(scenario.name, None, str(error)))
                 continue
             if options.stage != self.options.stage:
-                self.say(f"{scenario.name}: on a stage of {options.stage} ({options.stage_why})")
+                self.tell(f"{scenario.name}: on a stage of {options.stage} ({options.stage_why})")
             found.append(scenario)
         return found
 
@@ -180,7 +215,7 @@ class Suite:
         here = [one for one in scenarios if len(scenarios) == 1 or (at_once > 1 and one.name == CONTROL)]
         for scenario in here:
             options = self.options_of[scenario.name]
-            self._note(_one(scenario, self.catalogue, options, self.say, signals, self.control))
+            self._note(_one(scenario, self.catalogue, options, self.tell, signals, self.control, self.look_around))
             if signals.interrupted:
                 return
         rest = [one for one in scenarios if one not in here]
@@ -188,8 +223,8 @@ class Suite:
             heartbeat_s = REAL_HEARTBEAT_S / self.options.divisor
             dense = {one.name: max(visits_per_s(one, window, heartbeat_s, 1) for window in WINDOWS) for one in rest}
             ordered = longest_first(rest, heartbeat_s) if at_once > 1 else rest
-            SideBySide(self.options_of, dense, lambda: self.control, self.say, self._done, at_once,
-                       may_give_way=self._may_give_way()).run(ordered)  # fmt: skip
+            SideBySide(self.options_of, dense, lambda: self.control, self.tell, self._done, at_once,
+                       may_give_way=self._may_give_way(), watch=self.tell.watch).run(ordered)  # fmt: skip
 
     def _may_give_way(self) -> bool:
         """Whether a stage can be raised beside a run that is measured: what an engine does never gives way."""
@@ -203,18 +238,22 @@ class Suite:
     def _done(self, scenario: Scenario, done: Done) -> None:
         """A drill that ran in a process of its own: its lines together, and its row."""
         for line in done.lines:
-            self.say(line)
+            self.tell(line)
         if done.problem:
-            self.say(f"{scenario.name}: could not be run: {done.problem}")
+            self.tell(f"{scenario.name}: could not be run: {done.problem}")
         self._note(Row(scenario.name, done.verdict, done.problem or str(done.folder), done.code))
 
 
 def _one(
-    scenario: Scenario, catalogue: Catalogue, options: Options, say: Say, signals: Signals, control: str
+    scenario: Scenario, catalogue: Catalogue, options: Options, say: Teller, signals: Signals, control: str,
+    look_around: LookAround | None,
 ) -> Row:  # fmt: skip
     """Run and judge one drill; a drill that could not be run is a row too, and the others still run."""
     try:
-        folder = run_drill(scenario, catalogue.compose, catalogue.tiers, options, say, signals)
+        folder = run_folder(options.out, scenario.name)
+        say.watch(folder)
+        run_drill(scenario, catalogue.compose, catalogue.tiers, options, say, signals, folder=folder,
+                  look_around=look_around)  # fmt: skip
     except (CannotRun, WireError, OSError) as error:
         say(f"{scenario.name}: could not be run: {error}")
         return Row(scenario.name, None, str(error))

@@ -131,7 +131,7 @@ class Asked:
 def command(stage: str | None) -> argparse.Namespace:
     """The options of `drills run`, with this --stage."""
     return argparse.Namespace(target="reference", stage=stage, tier="stage", pace="real", seed=1, defect=[], out=None,
-                              command_line="drills run", fail_overdue=False, json=False)  # fmt: skip
+                              command_line="drills run", fail_overdue=False, json=False, hold=False, hold_max_s=None)  # fmt: skip
 
 
 @pytest.mark.parametrize(("said", "asked"), [(None, ""), ("containers", "containers"), ("processes", "processes")])

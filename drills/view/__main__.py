@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from drills.report.outside import one_line
+from drills.report.outside import harmless
 from drills.stage.priority import BEHIND, placed
 from drills.view.drawn import Drawn
 from drills.view.seen import Seen
 from drills.view.so_far import SoFarThread
 
-DRAW_EVERY_S = 0.5
+DRAW_EVERY_S = 0.8  # lines that are said in between are a redraw, too: fewer than two a second in all
 STOPPED = "T"  # what /proc/PID/stat says of a process that Ctrl-Z has stopped
 
 
@@ -43,7 +43,7 @@ class View:
     def told(self, command: dict[str, Any]) -> None:
         """One line of the runner's."""
         if "say" in command:
-            self.console.print(Text(one_line_but_indented(str(command["say"]))), soft_wrap=True)
+            self.console.print(Text(harmless(command["say"])), soft_wrap=True)
         elif "watch" in command:
             folder = Path(command["watch"])
             self.runs[folder] = (Seen(folder / "journal.jsonl"), SoFarThread(folder))
@@ -63,11 +63,6 @@ class View:
         if self.live.is_started:
             runs = [(seen, so_far.newest) for seen, so_far in self.runs.values()]
             self.live.update(Drawn(runs, time.monotonic_ns()), refresh=True)
-
-
-def one_line_but_indented(text: str) -> str:
-    """A line of the runner's made harmless, its indentation kept."""
-    return " " * (len(text) - len(text.lstrip(" "))) + one_line(text)
 
 
 def _read(commands: queue.Queue[dict[str, Any] | None]) -> None:

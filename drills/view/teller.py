@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from drills.report.outside import one_line
+from drills.report.outside import harmless
 from drills.stage.children import REPOSITORY
 
 CLOSE_S = 5.0  # a view at the lowest priority on a busy machine; it has nothing to finish
@@ -38,9 +38,7 @@ class Teller:
 
     def __call__(self, text: str) -> None:
         """One line."""
-        # a reason may quote a log, and a log may hold what moves the cursor
-        indented = " " * (len(text) - len(text.lstrip(" ")))
-        self.line(f"{time.strftime('%H:%M:%S')} {indented}{one_line(text)}")
+        self.line(f"{time.strftime('%H:%M:%S')} {harmless(text)}")  # a reason may quote a log
 
     def line(self, text: str) -> None:
         """One line as it is."""
