@@ -113,7 +113,8 @@ def _sessions(seen: Seen) -> Text:
     parts.append((f"failed {failed}", "bold red" if failed else ""))
     if seen.handshakes_failed:
         parts += [", ", (f"handshakes failed {seen.handshakes_failed}", "bold red")]
-    parts += [(f", {what} {count}", "yellow") for what, count in seen.refused.items() if count]
+    if seen.rate_limited:
+        parts += [", ", (f"rate limits {seen.rate_limited}", "yellow")]
     away = sorted(name for name in seen.unready if name in ("gateway", "master"))
     parts += [(f", {name} does not answer", "bold red") for name in away]
     return _line(*parts)

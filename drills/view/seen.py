@@ -27,7 +27,7 @@ class Seen(Follower):
         self.relays: dict[str, str] = {}  # relay id -> service
         self.states: dict[str, str] = {}  # relay id -> as the master lists it
         self.unready: set[str] = set()  # services that are not ready, or do not answer
-        self.refused: Counter[str] = Counter()  # what the gateway refused: failures and rate limits
+        self.rate_limited = 0  # what the gateway has refused for being too much
         self.handshakes_failed = 0
         self.lowering = self.over = self.held = False
 
@@ -102,6 +102,4 @@ class Seen(Follower):
             (self.unready.discard if event["ready"] else self.unready.add)(service)
         elif name == "gateway.health":
             self.unready.discard("gateway")
-            auth = event["auth"]
-            self.refused["rate limits"] = auth.get("rate_limited", 0)
-            self.refused["failed logins"] = auth.get("login_attempts", 0) - auth.get("login_success", 0)
+            self.rate_limited = int(event["auth"].get("rate_limited", 0))

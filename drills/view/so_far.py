@@ -18,7 +18,9 @@ from drills.cut_short import ended_at
 from drills.errors import DrillError
 from drills.objectives import CLAIMS, Shape
 from drills.record import Record
+from drills.scenario.models import Scenario
 from drills.scenario.parse import load_scenario
+from drills.scenario.tiers import Tiers
 from drills.verdict import Judgement, Outcome, judge
 
 REST = 20.0  # at most a twentieth of one CPU, and that at the lowest priority
@@ -44,18 +46,35 @@ class SoFar:
         return max((one for one in self.silences_ms if one is not None), default=None)
 
 
-def so_far(folder: Path, catalogue: Catalogue) -> SoFar:
+def read_so_far(folder: Path, catalogue: Catalogue) -> SoFar:
     """How the run in ``folder`` stands; raises DrillError, OSError or ValueError while that cannot be read."""
+    until_ns = settled_ns(folder / "samples")
     record = Record.read(folder)
-    newest = record.packets.intended_ns
-    until_ns = int(newest.max()) if len(newest) else record.events[-1].ns
-    ended = ended_at(record, until_ns)
     drill = str(record.provenance["drill"])
     scenario = load_scenario(folder / "scenario.yaml", catalogue.compose, catalogue.tiers, name=drill)
+    return so_far(record, scenario, catalogue.tiers, until_ns or record.events[-1].ns)
+
+
+def settled_ns(samples: Path) -> int:
+    """Until when every worker's packets are on disk, 0 where nothing is: workers write their parts in turn."""
+    import pyarrow.parquet
+
+    newest: dict[str, int] = {}
+    for part in sorted(samples.glob("*.parquet")):  # worker-0-00001.parquet
+        file = pyarrow.parquet.read_metadata(part)
+        index = file.schema.names.index("intended_ns")
+        groups = [file.row_group(number).column(index).statistics for number in range(file.num_row_groups)]
+        newest[part.stem.rpartition("-")[0]] = max((one.max for one in groups if one and one.has_min_max), default=0)
+    return min(newest.values(), default=0)
+
+
+def so_far(record: Record, scenario: Scenario, tiers: Tiers, until_ns: int) -> SoFar:
+    """How a run stood at a moment until which its packets are known."""
+    ended = ended_at(record, until_ns)
     still_open = {event["window"] for event in record.named("window.opened")} - {
         event["window"] for event in record.named("window.closed")
     }
-    verdict = judge(ended, scenario, catalogue.tiers)
+    verdict = judge(ended, scenario, tiers)
     rows = tuple((one, _word(one, still_open)) for one in verdict.judgements if one.window in record.windows)
     silences, present = _silences(ended, until_ns)
     return SoFar(until_ns, rows, silences, present)
@@ -98,5 +117,5 @@ class SoFarThread:
             began = time.thread_time()
             # a record that is being written can be in a state that nobody foresaw; the next one will do
             with contextlib.suppress(DrillError, OSError, ValueError, LookupError):
-                self.newest = so_far(self._folder, catalogue)
+                self.newest = read_so_far(self._folder, catalogue)
             rest_s = max(LEAST_REST_S, REST * (time.thread_time() - began))

@@ -21,7 +21,7 @@ SHOW_CURSOR = "\x1b[?25h"
 
 def may_be_drawn(stream: IO[str]) -> bool:
     """Whether somebody looks at a terminal that can be drawn on: no pipe, no dumb one, no CI job."""
-    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not os.environ.get("CI")
+    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb") and not os.environ.get("CI")
 
 
 class Teller:

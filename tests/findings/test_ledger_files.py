@@ -26,8 +26,9 @@ from tests.report.made_month import (
 )
 
 TODAY = date(2026, 11, 28)
-WHOLE = finding(look(3, "broken"), look(4, "held"), owner="Ada: #1 'x'", due="2026-12-01", acts=[act(3, "closed")],
-                root_cause="a race\nin two lines", timeline=[{"at": "2026-11-03T14:00:01Z", "text": "it began"}])  # fmt: skip
+WHOLE = finding(look(3, "broken"), look(4, "held"), owner="Ada: #1 'x'", due="2026-12-01",
+                root_cause="a race\nin two lines", acts=[act(3, "closed")],
+                timeline=[{"at": "2026-11-03T14:00:01Z", "text": "it began"}])  # fmt: skip
 
 
 def test_a_finding_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -96,7 +97,8 @@ def test_a_run_opens_findings_with_their_severity_and_timeline(tmp_path: Path) -
             judgement("plain", verdict="broken", reason="too slow"), judgement("kept"),
             judgement("unknown", verdict="inconclusive")]  # fmt: skip
     folder = add_run(tmp_path, "relay_drain", "20261103T140000-aaaa", verdict="broken", judgements=rows, series=True,
-                     detection=[detected()], invariants=[invariant("one_copy", "violated"), invariant("ids", "holds")])  # fmt: skip
+                     detection=[detected()],
+                     invariants=[invariant("one_copy", "violated"), invariant("ids", "holds")])  # fmt: skip
     findings = fold(tmp_path, [run_of(folder)], TODAY)
     assert {one.objective: one.severity for one in findings} == {
         "quiet": "critical", "felt": "major", "plain": "minor", "one_copy": "critical"}  # fmt: skip
