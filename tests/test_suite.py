@@ -181,7 +181,7 @@ def test_the_stage_is_said_in_one_line_before_anything_starts(
 ) -> None:
     """With the reason, so that nobody takes a fallback for the stage that drills are meant for."""
 
-    def enough(*_: Any) -> Any:
+    def enough(*_: Any, **__: Any) -> Any:
         raise Enough
 
     monkeypatch.setattr(suite, "chosen", Asked("processes", FALLEN_BACK).chosen)
