@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from drills.errors import BadInput, CannotRun, DrillError, Exit
+from drills.findings.arguments import add_findings_commands
 
 PYTHON_MIN = (3, 11)
 SEED_MAX = 2**32 - 1  # what every random generator of ours takes
@@ -24,7 +25,6 @@ TARGETS = ("reference", "wavry")
 STAGES = ("containers", "processes")
 SUITES = ("monthly", "prerelease", "daily")  # as in drills.scenario.models, which must not be imported here
 TIERS = ("dev", "stage", "prod")
-SEVERITIES = ("critical", "major", "minor")  # as in drills.findings.finding
 
 
 class _Parser(argparse.ArgumentParser):
@@ -110,7 +110,8 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("report", help="write a month's report again, from disk alone")
     one.add_argument("month", metavar="YYYY-MM")
     one.add_argument("--out", type=_folder, default=None, help="the reports folder")
-    _add_findings_commands(commands.add_parser("findings", help="what has to be fixed, by whom and until when"))
+    one = commands.add_parser("findings", help="what has to be fixed, by whom and until when")
+    add_findings_commands(one, _Parser, _folder)
     one = commands.add_parser("recover", help="remove what killed runs have left")
     one.add_argument("--out", type=_folder, default=None, help="the reports folder")
     one.add_argument("--json", action="store_true", help="as JSON")
@@ -133,38 +134,6 @@ def add_run_options(one: argparse.ArgumentParser) -> None:
         "--defect", action="append", default=[], metavar="NAME", help="switch on a defect of the reference"
     )
     one.add_argument("--out", type=_folder, default=None, help="the reports folder")
-
-
-def _add_findings_commands(findings: argparse.ArgumentParser) -> None:
-    """What is under `findings`; alone it is `findings list`."""
-    findings.add_argument("--json", action="store_true", help="as JSON")
-    findings.add_argument("--out", type=_folder, default=None, help="the reports folder")
-    acts = findings.add_subparsers(dest="act", metavar="ACT", parser_class=_Parser)
-
-    def act(name: str, does: str, *, lists: bool = False) -> argparse.ArgumentParser:
-        one = acts.add_parser(name, help=does)
-        one.add_argument("--out", type=_folder, default=argparse.SUPPRESS, help="the reports folder")
-        if lists:
-            one.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="as JSON")
-        if name not in ("list", "update"):
-            one.add_argument("id", metavar="ID", help="or a part of it that no other has")
-        return one
-
-    one = act("list", "all of them, the overdue first", lists=True)
-    one.add_argument("--overdue", action="store_true", help="only those; exit code 1 where there is one")
-    act("show", "one of them with its history", lists=True)
-    act("update", "fold every run on disk again, then list", lists=True)
-    one = act("assign", "who fixes it until when")
-    one.add_argument("--owner", metavar="NAME")
-    one.add_argument("--due", metavar="YYYY-MM-DD")
-    one.add_argument("--retest", metavar="YYYY-MM-DD", help="when it is to be looked at again")
-    one.add_argument("--severity", choices=SEVERITIES)
-    for name, does in (("close", "resolved, though no run has seen it hold"), ("reopen", "not resolved after all")):
-        act(name, does).add_argument("--because", metavar="TEXT", required=True)
-    one = act("note", "one more line for its timeline")
-    one.add_argument("text", metavar="TEXT")
-    one.add_argument("--at", metavar="MOMENT", help="such as 2026-11-24T14:03:00Z; now when left out")
-    act("cause", "its root cause, as it is known").add_argument("text", metavar="TEXT")
 
 
 def _add_teeth_options(one: argparse.ArgumentParser) -> None:

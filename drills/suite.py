@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from drills import ledger
 from drills.apart import Done
 from drills.catalogue import CONTROL, Catalogue
+from drills.ending import Row, as_json, as_text
 from drills.errors import BadInput, CannotRun, Exit, Interrupted, combined
 from drills.faults.table import FAULTS
 from drills.findings.after import folded_in
@@ -24,7 +23,7 @@ from drills.options import Options
 from drills.recovery import recover_all, words_of
 from drills.reference.defects import REGISTRY
 from drills.report.month import write_month
-from drills.report.terminal import table_of, verdict_lines
+from drills.report.terminal import verdict_lines
 from drills.run import run_drill, run_folder
 from drills.scenario.models import WINDOWS, Scenario
 from drills.scenario.problems import one_of
@@ -137,29 +136,9 @@ def run_suite(arguments: argparse.Namespace, tell: Teller) -> Exit:
         rows = [row if row.verdict else replace(row, code=Exit.INCONCLUSIVE) for row in rows]
     code = combined([*(row.code for row in rows), *also])
     tell.close()
-    if arguments.json:
-        print(json.dumps(_as_data(rows, not_run, report, ledger_of_findings.overdue, code), indent=2))
-        return code
-    print()
-    print("\n".join(table_of([(row.name, row.verdict, row.words) for row in rows], not_run)))
-    if report:
-        print(f"report: {report}")
-    for line in ledger_of_findings.overdue:
-        print(line)
+    as_told = as_json if arguments.json else as_text
+    print(as_told(rows, not_run, report, ledger_of_findings.overdue, code))
     return code
-
-
-def _as_data(
-    rows: list[Row], not_run: list[str], report: Path | None, overdue: Sequence[str], code: Exit
-) -> dict[str, Any]:  # fmt: skip
-    """What a command has come to, for programs; the folder of a drill that has no verdict is null."""
-    drills = [{"drill": row.name, "verdict": row.verdict and str(row.verdict), "exit_code": int(row.code),
-               "folder": row.words if row.verdict else None, "problem": None if row.verdict else row.words}
-              for row in rows]  # fmt: skip
-    left = [{"drill": name, "verdict": None, "exit_code": int(Exit.INCONCLUSIVE), "folder": None,
-             "problem": "the command was interrupted"} for name in not_run]  # fmt: skip
-    return {"exit_code": int(code), "drills": drills + left, "report": str(report) if report else None,
-            "overdue": [*overdue]}  # fmt: skip
 
 
 def _look_around(arguments: argparse.Namespace, scenarios: Sequence[Scenario]) -> LookAround | None:
@@ -171,16 +150,6 @@ def _look_around(arguments: argparse.Namespace, scenarios: Sequence[Scenario]) -
     if len(scenarios) > 1:
         raise BadInput(f"--hold: found {len(scenarios)} drills, expected one: only its stage can be left standing")
     return LookAround(arguments.hold_max_s or MAX_S)
-
-
-@dataclass(frozen=True)
-class Row:
-    """What became of one drill of a suite; without words it was not begun."""
-
-    name: str
-    verdict: Outcome | None = None
-    words: str = ""  # the folder of its record, or why it has no verdict
-    code: Exit = Exit.CANNOT_RUN
 
 
 @dataclass

@@ -3,8 +3,3 @@
 ``reports/findings/*.yaml``, one file a finding. The state of a finding follows from its file and the day alone
 (``states.py``); runs are folded into the files (``folding.py``), and no verdict knows of any of it.
 """
-
-from drills.findings.finding import Act, Finding, Look, Moment
-from drills.findings.reading import read_findings
-
-__all__ = ["Act", "Finding", "Look", "Moment", "read_findings"]

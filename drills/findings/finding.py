@@ -34,14 +34,17 @@ def day_of(text: Any) -> date:
 
 
 def moment_of(text: Any) -> str:
-    """A moment in ISO 8601 with its zone, as UTC with seconds; raises ValueError with what was expected."""
+    """A moment in ISO 8601 with its zone, as UTC with milliseconds, so that such texts sort as their times do.
+
+    Raises ValueError with what was expected.
+    """
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
         if moment is None or moment.tzinfo is None:
             raise ValueError(text)
     except ValueError:
         raise ValueError("a moment such as 2026-11-24T14:03:00Z") from None
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _optional_day(text: Any) -> date | None:

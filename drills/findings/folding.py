@@ -120,7 +120,7 @@ def _moments(run: Run, verdict: VerdictFile, at: str, look: Look) -> tuple[Momen
     found.append((run.series.seconds if run.series else max(second for second, _ in found), f"broken: {look.says}"))
     began = datetime.fromisoformat(at)
     return tuple(
-        Moment(at=(began + timedelta(seconds=second)).isoformat(timespec="seconds"), text=plain(text))
+        Moment(at=(began + timedelta(seconds=second)).isoformat(timespec="milliseconds"), text=plain(text))
         for second, text in sorted(found, key=lambda one: one[0])
         if 0 <= second <= RUN_S_MAX
     )

@@ -103,8 +103,8 @@ def test_the_incident_is_written_down(desk: Desk) -> None:
     _, printed = desk.types("findings", "show", ID)
     assert "root cause: the drain is forgotten" in printed
     lines = [line for line in printed.splitlines() if "Z  " in line]
-    assert lines == sorted(lines, key=lambda line: line[:22])
-    assert "  2026-11-01T08:00:00Z  rolled out to all" in lines
+    assert lines == sorted(lines, key=lambda line: line[:26])
+    assert "  2026-11-01T08:00:00.000Z  rolled out to all" in lines
     assert json.loads(desk.types("findings", "show", ID, "--json")[1])[0]["root_cause"]
 
 

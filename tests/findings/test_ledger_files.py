@@ -55,7 +55,7 @@ BROKEN_FILES = {
     "day": ("due: '2026-12-01'", "due: soon", "due: found 'soon', expected a day such as 2026-12-24"),
     "day_as_a_number": ("due: '2026-12-01'", "due: 20261201", "due: found 20261201, expected a day such as"),
     "state": ("state: new", "state: fine", "state: found 'fine', expected one of 'new'"),
-    "moment": ("at: '2026-11-03T18:00:00Z'", "at: teatime", "at: found 'teatime', expected a moment such as"),
+    "moment": ("at: '2026-11-03T18:00:00.000Z'", "at: teatime", "at: found 'teatime', expected a moment such as"),
     "missing": ("target: wavry\n", "", "target: found nothing, expected this key"),
     "other_file": ("id: wavry.", "id: reference.", "expected wavry.relay_drain.leases, as the file is called"),
     "act": ("act: closed", "act: forgot", "acts[0].act: found 'forgot', expected one of"),
@@ -104,12 +104,12 @@ def test_a_run_opens_findings_with_their_severity_and_timeline(tmp_path: Path) -
         "quiet": "critical", "felt": "major", "plain": "minor", "one_copy": "critical"}  # fmt: skip
     assert findings == read_findings(tmp_path / FOLDER)
     plain_one = named(findings, "plain")
-    assert [(one.at[11:19], one.text) for one in plain_one.timeline] == [
-        ("14:00:00", "relay_drain begins"),
-        ("14:00:02", "down on relay_a_to_master injected"),
-        ("14:00:02", "down on relay_a_to_master noticed by relay_a: not ready"),
-        ("14:00:03", "down on relay_a_to_master mended"),
-        ("14:00:06", "broken: fault: 0.01 ratio, limit 0.02 (too slow)"),
+    assert [(one.at[11:23], one.text) for one in plain_one.timeline] == [
+        ("14:00:00.000", "relay_drain begins"),
+        ("14:00:02.000", "down on relay_a_to_master injected"),
+        ("14:00:02.500", "down on relay_a_to_master noticed by relay_a: not ready"),
+        ("14:00:03.500", "down on relay_a_to_master mended"),
+        ("14:00:06.000", "broken: fault: 0.01 ratio, limit 0.02 (too slow)"),
     ]
 
 
