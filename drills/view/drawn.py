@@ -5,6 +5,7 @@ Nothing is said by a colour alone, and every text from outside is one line of pr
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType
@@ -25,7 +26,9 @@ RELAY_STYLES = {"Active": "green", "Draining": "yellow", "": "bold red"}
 WIDE = 96  # from here on an objective's figures are shown, too
 LINES_OF_A_RUN = 9  # everything but the objectives and their heading
 BLOCKS, BLOCKS_ASCII = "▁▂▃▄▅▆▇█", "_.-=+*%#"
-SILENCE_FULL_MS = 1000.0  # a bar as high as can be: a second is what a session is given up after
+# which bar a silence is: a frame and a half at 60 a second is the lowest, a quarter of a second is seen by a player,
+# after a second a session is given up
+SILENCE_STEPS_MS = (25, 50, 75, 125, 250, 500, 1000)
 
 
 class Drawn:
@@ -133,9 +136,7 @@ def _silences(so_far: SoFar, now_ns: int, ascii_only: bool) -> Text:
     if not so_far.until_ns or so_far.longest_ms is None:
         return _line(("silences  ", "bold"), ("no samples yet", "dim"))
     blocks = BLOCKS_ASCII if ascii_only else BLOCKS
-    drawn = "".join(
-        " " if one is None else blocks[min(7, int(8 * one / SILENCE_FULL_MS))] for one in so_far.silences_ms
-    )
+    drawn = "".join(" " if one is None else blocks[bisect_right(SILENCE_STEPS_MS, one)] for one in so_far.silences_ms)
     present = f", input to present p95 {so_far.present_ms_p95:.0f} ms" if so_far.present_ms_p95 is not None else ""
     age_s = (now_ns - so_far.until_ns) / 1e9
     return _line(("silences  ", "bold"), drawn, f" longest {so_far.longest_ms:.0f} ms{present}",

@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 from rich.console import Console
 
-from drills.view.drawn import Drawn
+from drills.view.drawn import Drawn, run_drawn
 from drills.view.seen import Seen
 from drills.view.so_far import SoFar, settled_ns, so_far
 from tests.record_builder import RecordBuilder, ns, promise, scenario_of, tiers_of
@@ -164,3 +164,12 @@ def test_packets_are_known_until_the_worker_that_is_furthest_behind(tmp_path: Pa
         columns = {name: [0, due] if name == "intended_ns" else [0, 0] for name in COLUMNS}
         pyarrow.parquet.write_table(pyarrow.table(columns), samples / f"worker-{worker}-{part:05d}.parquet")
     assert settled_ns(samples) == 50
+
+
+def test_silences_are_bars_from_a_frame_to_a_second(written: Written) -> None:
+    """A second without samples is a gap, and a terminal that has only ASCII gets letters of it."""
+    state = SoFar(until_ns=ns(19), silences_ms=(None, 17.0, 260.0, 1500.0), present_ms_p95=12.0)
+    whole = "\n".join(drawn(written.seen, 20, state, width=100))
+    assert " ▁▆█ longest 1500 ms, input to present p95 12 ms (1 s ago)" in whole
+    lines = run_drawn(written.seen, state, ns(20), 100, 40, ascii_only=True).renderables
+    assert "_*# longest" in "".join(str(line) for line in lines)
