@@ -7,13 +7,14 @@ changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from drills.findings.finding import ID, Finding, Look, Moment, Outcome, Seen, Severity, moment_of
 from drills.findings.reading import FOLDER, locked, plain, read_findings, write_finding
 from drills.findings.states import as_of, thinned
+from drills.objectives import CLAIMS, DoubtKind
 from drills.report.files import JudgementRow, VerdictFile
 from drills.report.runs import Run
 from drills.report.teeth import SUITE as TEETH
@@ -76,15 +77,22 @@ def looks_of(run: Run) -> Iterator[Seen]:
     for objective in dict.fromkeys(row.objective for row in verdict.judgements):
         rows = [row for row in verdict.judgements if row.objective == objective]
         if broken := [row for row in rows if row.verdict == "broken"]:
-            severity: Severity = "critical" if any(row.silent for row in broken) else (
-                "major" if any(row.indicator for row in broken) else "minor")  # fmt: skip
-            yield _seen(run, objective, "broken", severity, "; ".join(map(_line, broken)))
+            yield _seen(run, objective, "broken", _severity(broken), "; ".join(map(_line, broken)))
         elif all(row.verdict == "held" for row in rows):
             yield _seen(run, objective, "held", "minor", "; ".join(map(_line, rows)))
     for one in verdict.invariants:
         if one.outcome != "unknown":
             outcome: Outcome = "broken" if one.outcome == "violated" else "held"
             yield _seen(run, one.invariant, outcome, "critical", one.reason)
+
+
+def _severity(broken: Sequence[JudgementRow]) -> Severity:
+    """What the machine proposes: users hurt without any sign; users hurt, or an indicator of the page; the rest."""
+    if any(row.silent for row in broken):
+        return "critical"
+    claims = [CLAIMS[row.objective] for row in broken if row.objective in CLAIMS]
+    users = any(DoubtKind.GENERATOR in claim.doubts for claim in claims)  # as drills/verdict.py tells them apart
+    return "major" if users or any(row.indicator for row in broken) else "minor"
 
 
 def _seen(run: Run, objective: str, outcome: Outcome, severity: Severity, says: str) -> Seen:

@@ -153,7 +153,7 @@ def test_a_command_says_what_its_runs_have_changed(desk: Desk) -> None:
     assert said == [f"finding {ID}: new"]
     desk.types("findings", "assign", ID, "--due", "2026-11-01")
     after = folded_in(desk.out, "reference", folders, said.append)
-    assert after.overdue == (f"overdue since 2026-11-01: {ID} (minor, new, owner nobody)",)
+    assert after.overdue == (f"overdue since 2026-11-01: {ID} (major, new, owner nobody)",)
     assert after.codes(fail_overdue=True) == [Exit.BROKEN] and after.codes(fail_overdue=False) == []
     assert folded_in(desk.out, "wavry", folders, said.append).overdue == ()
 

@@ -95,13 +95,15 @@ def test_a_run_opens_findings_with_their_severity_and_timeline(tmp_path: Path) -
     """A violated invariant and a fault nobody noticed are critical, what users feel is major, the rest minor."""
     rows = [judgement("quiet", verdict="broken", silent=True), judgement("felt", verdict="broken", indicator="drops"),
             judgement("plain", verdict="broken", reason="too slow"), judgement("kept"),
+            judgement("sessions_lost_with_relay", verdict="broken"),
             judgement("unknown", verdict="inconclusive")]  # fmt: skip
     folder = add_run(tmp_path, "relay_drain", "20261103T140000-aaaa", verdict="broken", judgements=rows, series=True,
                      detection=[detected()],
                      invariants=[invariant("one_copy", "violated"), invariant("ids", "holds")])  # fmt: skip
     findings = fold(tmp_path, [run_of(folder)], TODAY)
     assert {one.objective: one.severity for one in findings} == {
-        "quiet": "critical", "felt": "major", "plain": "minor", "one_copy": "critical"}  # fmt: skip
+        "quiet": "critical", "felt": "major", "plain": "minor", "sessions_lost_with_relay": "major",
+        "one_copy": "critical"}  # fmt: skip
     assert findings == read_findings(tmp_path / FOLDER)
     plain_one = named(findings, "plain")
     assert [(one.at[11:23], one.text) for one in plain_one.timeline] == [
