@@ -315,6 +315,13 @@ class Stage(ABC):
     def check_alive(self) -> None:  # noqa: B027 - a stage of processes stands on nothing that could go
         """Raises CannotRun where the ground that the stage stands on is gone."""
 
+    def step_back(self) -> None:
+        """Nothing more is measured: whatever still runs leaves the CPUs to others, where that can be had."""
+        if priority.may_come_forward():
+            self.gives_way = True
+            for running in self.everybody():
+                priority.placed(running.pid, priority.BEHIND)
+
     def come_forward(self) -> None:
         """What was started giving way is measured from now on: it gets its share of the CPUs again."""
         if self.gives_way:

@@ -64,10 +64,10 @@ class DefectSeen:
         self.packets_only = bool(named) and all(spec.samples_min >= PACKETS_MIN for spec in named)
 
     def pause(self, scene: Scene, window: str, length_s: float) -> None:
-        """A calm or recovery window: a third of it where nothing named is due, half where that is enough evidence."""
+        """A calm or recovery window: part of it where nothing named is due, half where that is enough evidence."""
         claims = self.row.claims
         if not WHOLE_CALM & set(claims) and not any(window in self.due.get(claim, WINDOWS) for claim in claims):
-            scene.pause(length_s * SHARE_OF_OTHERS)
+            self._pause_in_part(scene, window, length_s)
             return
         began_ns = scene.now_ns()
         if self.packets_only:
@@ -75,6 +75,20 @@ class DefectSeen:
             self.seen = self._look(scene, window)
         if not self.seen:
             scene.pause(max(0.0, length_s - (scene.now_ns() - began_ns) / 1e9))
+
+    def _pause_in_part(self, scene: Scene, window: str, length_s: float) -> None:
+        """A third of a window; of one after which a time was to be up, third after third until that is broken."""
+        scene.pause(length_s * SHARE_OF_OTHERS)
+        if window == WINDOWS[-1] and self._time_runs_on():
+            for _ in range(round(1 / SHARE_OF_OTHERS) - 1):
+                if seen := self._look(scene, window):
+                    self.seen = seen
+                    return
+                scene.pause(length_s * SHARE_OF_OTHERS)
+
+    def _time_runs_on(self) -> bool:
+        """Whether something named must have happened within a time, which does not end with its window."""
+        return any(CLAIMS[claim].shape is Shape.TIME_MAX for claim in self.due)
 
     @contextlib.contextmanager
     def glancing(self, scene: Scene) -> Iterator[None]:
@@ -104,8 +118,7 @@ class DefectSeen:
         """Why the later windows add nothing: nothing named is due in them, or all that is named is broken already."""
         if window == WINDOWS[-1] or self.seen:
             return self.seen
-        waits = any(CLAIMS[claim].shape is Shape.TIME_MAX for claim in self.due)  # time runs on after its window
-        if window == windows_due(self.scenario, self.row)[-1] and not waits:
+        if window == windows_due(self.scenario, self.row)[-1] and not self._time_runs_on():
             return "nothing that names the defect is due in a later window"
         return self._look(scene, window)  # visits go on meanwhile: the next window is to find as many as always
 

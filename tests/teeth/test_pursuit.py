@@ -14,7 +14,7 @@ from drills.measures.packets import Packets
 from drills.record import Record
 from drills.scenario.durations import Duration
 from drills.scenario.models import Scenario
-from drills.scene import StoryStopped
+from drills.scene import Scene, StoryStopped
 from drills.teeth.pursuit import GLANCE_NS, SHARE_OF_OTHERS, DefectSeen, lighter
 from drills.teeth.rows import Row
 from tests.fakes import FakeScene
@@ -76,6 +76,24 @@ def test_what_must_happen_within_a_time_is_waited_for_in_later_windows(
     assert after(scenario_of(OUTAGE), "setup_outage_s").over(scene, "fault") == ""
     monkeypatch.setattr(DefectSeen, "_look", lambda one, scene, window: "broken already")
     assert after(scenario_of(OUTAGE), "setup_outage_s").over(scene, "fault") == "broken already"
+
+
+@pytest.mark.parametrize(("seen_at", "thirds"), [(1, 1), (2, 2), (9, 3)])
+def test_the_recovery_is_long_enough_for_a_time_to_be_up(
+    scene: Timed, monkeypatch: pytest.MonkeyPatch, seen_at: int, thirds: int
+) -> None:
+    """Third after third, until what must have happened by then is broken."""
+    looks: list[str] = []
+
+    def look(one: DefectSeen, scene: Scene, window: str) -> str:
+        looks.append(window)
+        return "broken already" if len(looks) >= seen_at else ""
+
+    monkeypatch.setattr(DefectSeen, "_look", look)
+    pursuit = after(scenario_of(OUTAGE), "setup_outage_s")
+    pursuit.pause(scene, "recovery", 9.0)
+    assert scene.paused == [pytest.approx(3.0)] * thirds
+    assert pursuit.over(scene, "recovery") == ("broken already" if thirds < 3 else "")
 
 
 def test_calm_is_whole_where_the_age_of_what_it_makes_is_measured(scene: Timed) -> None:
