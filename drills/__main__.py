@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from drills.errors import BadInput, CannotRun, DrillError, Exit
+from drills.findings.arguments import add_findings_commands
 
 PYTHON_MIN = (3, 11)
 SEED_MAX = 2**32 - 1  # what every random generator of ours takes
@@ -91,6 +92,14 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("names", nargs="*", metavar="NAME")
     one.add_argument("--suite", choices=SUITES)
     one.add_argument("--side-by-side", type=int, choices=(1, 2), default=1, help="how many drills at once, after calm")
+    one.add_argument(
+        "--fail-overdue", action="store_true", help="exit code 1 while a finding of this target is overdue"
+    )
+    one.add_argument("--hold", action="store_true", help="one drill: leave the stage standing at the end, until a key")
+    one.add_argument("--hold-max-s", type=_count, default=None, metavar="N", help="and no longer than that; else 900")
+    one.add_argument("--quiet", action="store_true", help="only the table of verdicts at the end")
+    one.add_argument("--plain", action="store_true", help="lines, also on a terminal")
+    one.add_argument("--json", action="store_true", help="the verdicts as JSON on stdout, the lines on stderr")
     add_run_options(one)
     one = commands.add_parser("teeth", help="run drills against the defects that they claim to catch")
     one.add_argument("names", nargs="*", metavar="NAME")
@@ -101,6 +110,8 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("report", help="write a month's report again, from disk alone")
     one.add_argument("month", metavar="YYYY-MM")
     one.add_argument("--out", type=_folder, default=None, help="the reports folder")
+    one = commands.add_parser("findings", help="what has to be fixed, by whom and until when")
+    add_findings_commands(one, _Parser, _folder)
     one = commands.add_parser("recover", help="remove what killed runs have left")
     one.add_argument("--out", type=_folder, default=None, help="the reports folder")
     one.add_argument("--json", action="store_true", help="as JSON")
@@ -218,7 +229,7 @@ def _run(options: argparse.Namespace, words: list[str]) -> int:
     options.command_line = shlex.join(["drills", *words])
     command: Any = getattr(commands, options.command)
     code = command(options)
-    if options.command == "run" or (options.command == "teeth" and not (options.list or options.json)):
+    if options.command in ("run", "teeth") and not (options.json or getattr(options, "list", False)):
         print(f"took {time.monotonic() - began:.0f} s, exit code {int(code)}", flush=True)
     return int(code)
 

@@ -46,8 +46,10 @@ def check(options: argparse.Namespace) -> Exit:
 def run(options: argparse.Namespace) -> Exit:
     """Run drills, judge each, write the month's report, print the table of verdicts."""
     from drills.suite import run_suite
+    from drills.view.teller import teller_for
 
-    return run_suite(options, _say)
+    with teller_for(json_wanted=options.json, quiet=options.quiet, plain=options.plain) as tell:
+        return run_suite(options, tell)
 
 
 def teeth(options: argparse.Namespace) -> Exit:
@@ -74,12 +76,24 @@ def report(options: argparse.Namespace) -> Exit:
     """Write a month's report again."""
     if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", options.month):
         raise BadInput(f"command line: YYYY-MM: found {options.month!r}, expected a month such as 2026-11")
+    from datetime import UTC, datetime
+
+    from drills.findings.folding import fold
     from drills.options import Options
     from drills.report.month import write_month
+    from drills.report.runs import month_folder, runs_of
 
-    path = write_month(options.out or Options().out, options.month)
-    print(f"report: {path}")
+    out = options.out or Options().out
+    fold(out, runs_of(month_folder(out, options.month)), datetime.now(UTC).date())
+    print(f"report: {write_month(out, options.month)}")
     return Exit.HELD
+
+
+def findings(options: argparse.Namespace) -> Exit:
+    """What has to be fixed, by whom and until when."""
+    from drills.findings.command import findings_command
+
+    return findings_command(options)
 
 
 def recover(options: argparse.Namespace) -> Exit:

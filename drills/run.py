@@ -19,6 +19,7 @@ from drills import story
 from drills.errors import CannotRun, Interrupted
 from drills.load.control import LocustLoad
 from drills.load.planning import load_settings, visits_per_s, window_length_s
+from drills.look_around import LookAround
 from drills.options import Options
 from drills.probes.follower import Follower
 from drills.probes.relays import current_relay_id
@@ -96,6 +97,7 @@ def locked(folder: Path) -> Iterator[IO[str]]:
 def run_drill(
     scenario: Scenario, compose: Compose, tiers: Tiers, options: Options, say: Callable[[str], None], signals: Signals,
     *, folder: Path | None = None, pursuit: Pursuit | None = None, turn: Turn | None = None,
+    look_around: LookAround | None = None,
 ) -> Path:  # fmt: skip
     """Rehearse one drill and return the folder of its record (a new one, where none is given).
 
@@ -107,7 +109,7 @@ def run_drill(
         (folder / "scenario.yaml").write_text(scenario.text, encoding="utf-8")
         try:
             _rehearse(
-                scenario, compose, tiers, options, say, signals, folder, journal, pursuit, turn or Turn()
+                scenario, compose, tiers, options, say, signals, folder, journal, pursuit, turn or Turn(), look_around
             )  # fmt: skip
         except Interrupted as error:
             journal.write("run.interrupted", signal=error.signal_name)
@@ -123,7 +125,7 @@ def run_drill(
 
 def _rehearse(
     scenario: Scenario, compose: Compose, tiers: Tiers, options: Options, say: Callable[[str], None], signals: Signals,
-    folder: Path, journal: Journal, pursuit: Pursuit | None, turn: Turn,
+    folder: Path, journal: Journal, pursuit: Pursuit | None, turn: Turn, look_around: LookAround | None,
 ) -> None:  # fmt: skip
     stack = contextlib.ExitStack()
 
@@ -141,12 +143,16 @@ def _rehearse(
         stage.gives_way = turn.gives_way and priority.may_be_raised_beside(stage.name)
         (folder / "samples").mkdir(exist_ok=True)
         write_provenance(scenario, stage, tiers, options, settings, folder)
-        journal.write("run.started", drill=scenario.name, run=folder.name, target=options.target, tier=options.tier)
+        planned_s = {window: window_length_s(scenario, window, stage.heartbeat_s, tiers.evidence[options.tier])
+                     for window in WINDOWS}  # fmt: skip
+        journal.write("run.started", drill=scenario.name, run=folder.name, target=options.target, tier=options.tier,
+                      stage=stage.name, pace=options.pace, planned_s=planned_s)  # fmt: skip
         story.announce(scenario.fault, journal)
         follower = stack.enter_context(Follower(folder / "journal.jsonl"))
         say(f"{scenario.name}: raising the stage ({options.target}, {stage.name} on {stage.block.network})")
         stack.callback(_note_lowered, stage, journal)
         stack.enter_context(stage.standing())
+        held = stack.enter_context(contextlib.ExitStack())  # left once nothing is watched any more
         _note_services(stage, journal)
         load = stack.enter_context(LocustLoad(settings, stage).connected())
         stack.enter_context(watched(stage, journal))
@@ -158,7 +164,9 @@ def _rehearse(
         if _windows(scene, scenario, tiers, options, say, pursuit):
             stage.step_back()
         load.finish()
-        say(f"{scenario.name}: lowering the stage")
+        held.callback(say, f"{scenario.name}: lowering the stage")
+        if look_around:
+            held.callback(look_around, stage, folder, journal, signals, say)
 
 
 def _note_lowered(stage: Stage, journal: Journal) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from drills.apart import INTERRUPTED_S, Done, Order, Seat
 from drills.catalogue import CONTROL
@@ -49,6 +50,7 @@ class _Running:
     seat: Seat
     began: float
     progress: Progress = field(default_factory=Progress)
+    watched: bool = False
 
 
 @dataclass
@@ -67,6 +69,7 @@ class SideBySide:
     make_seat: Callable[[Say], Seat] = Seat
     clock: Callable[[], float] = time.monotonic
     may_give_way: bool = field(default_factory=may_come_forward)
+    watch: Callable[[Path], None] = lambda folder: None  # told of the folder of each run, once it has one
     _running: list[_Running] = field(default_factory=list)
     _waits: _Running | None = None  # the one that is ready, or will be, and waits for its turn
 
@@ -78,6 +81,9 @@ class SideBySide:
             while waiting or self._running:
                 for one in self._running:
                     one.progress.look(one.seat.folder, self.clock())
+                    if one.seat.folder and not one.watched:
+                        one.watched = True
+                        self.watch(one.seat.folder)
                 if waiting and (next_one := self._next(waiting)):
                     waiting.remove(next_one)
                     self._begin(next_one, self._free(seats))

@@ -59,6 +59,16 @@ class Signals:
             return
         raise Interrupted(name)
 
+    def take_back(self) -> str:
+        """The name of a signal that came while signals were held, which then counts for nothing; empty without one.
+
+        For whoever waits for nothing but to be told to go on.
+        """
+        name, self._pending = self._pending, ""
+        if name:
+            self.interrupted = ""
+        return name
+
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Signals that come now take effect when the outermost of these contexts is left without another error."""

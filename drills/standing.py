@@ -12,6 +12,7 @@ from drills.errors import Interrupted
 from drills.load.control import hand_environment
 from drills.load.planning import load_settings
 from drills.load.settings import WEB_PORT, LoadSettings
+from drills.look_around import say_addresses
 from drills.options import Options
 from drills.run import locked, run_folder
 from drills.scenario.models import Scenario
@@ -38,8 +39,7 @@ def standing_stage(
         settings = replace(load_settings(scenario, stage, tiers.evidence[options.tier], options.seed, None), workers=1)
         stage.plan_load(settings)
         stack.enter_context(stage.standing())
-        for name, service in stage.services.items():
-            say(f"{name:<10} {stage.http(name)}  {service.running}  log {folder / 'logs' / name}.log")
+        say_addresses(stage, folder, say)
         _say_how_to_load(stage, settings, say)
         say("Ctrl-C lowers the stage")
         while True:

@@ -11,16 +11,20 @@ from pathlib import Path
 from drills import ledger
 from drills.apart import Done
 from drills.catalogue import CONTROL, Catalogue
+from drills.ending import Row, as_json, as_text
 from drills.errors import BadInput, CannotRun, Exit, Interrupted, combined
 from drills.faults.table import FAULTS
+from drills.findings.after import folded_in
+from drills.findings.reading import FOLDER, read_findings
 from drills.judging import judge_folder, note_control
 from drills.load.planning import visits_per_s
+from drills.look_around import MAX_S, LookAround
 from drills.options import Options
 from drills.recovery import recover_all, words_of
 from drills.reference.defects import REGISTRY
 from drills.report.month import write_month
-from drills.report.terminal import table_of, verdict_lines
-from drills.run import run_drill
+from drills.report.terminal import verdict_lines
+from drills.run import run_drill, run_folder
 from drills.scenario.models import WINDOWS, Scenario
 from drills.scenario.problems import one_of
 from drills.side_by_side import SideBySide, longest_first
@@ -31,6 +35,7 @@ from drills.stage.priority import may_be_raised_beside
 from drills.standing import standing_stage
 from drills.story import faults_of
 from drills.verdict import Outcome
+from drills.view.teller import Teller
 from drills.wavry.errors import WireError
 
 Say = Callable[[str], None]
@@ -99,47 +104,52 @@ def check_defects(scenarios: list[Scenario], options: Options) -> None:
                        f"upgrades to one: {', '.join(idle)} does not")  # fmt: skip
 
 
-def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
+def run_suite(arguments: argparse.Namespace, tell: Teller) -> Exit:
     """Run the drills that were named or that make up a suite; ends with a table and the report's path."""
     catalogue = Catalogue()
     if bool(arguments.names) == bool(arguments.suite):
         found = "both" if arguments.names else "neither"
         raise BadInput(f"command line: found {found} drill names and --suite, expected one of them")
     scenarios = catalogue.suite(arguments.suite) if arguments.suite else catalogue.named(arguments.names)
-    options = options_of(arguments)
+    options, say = options_of(arguments), tell
+    look_around = _look_around(arguments, scenarios)
+    read_findings(options.out / FOLDER)  # a ledger that cannot be read is bad input now, and not after an hour
     if not arguments.suite:
         check_stage(scenarios, options)
     check_defects(scenarios, options)
     say(f"stage: {options.stage} ({options.stage_why})")
     for row in recover_all(options.out):
         say(words_of(row))
-    ran = Suite(catalogue, options, say, {one.name: Row(one.name) for one in scenarios})
+    ran = Suite(catalogue, options, tell, {one.name: Row(one.name) for one in scenarios}, look_around=look_around)
     signals = Signals()
     with signals.caught(), contextlib.suppress(Interrupted):
         ran.run(ran.place(scenarios), signals, at_once=arguments.side_by_side)
     rows = [row for row in ran.rows.values() if row.words]
     _note_known_good(rows, scenarios, options, say)
     not_run = [row.name for row in ran.rows.values() if not row.words]
+    ledger_of_findings = folded_in(options.out, options.target, [row.words for row in rows if row.verdict], say)
     month = _month_of(rows)
     report = write_month(options.out, month) if month else None
-    print()
-    print("\n".join(table_of([(row.name, row.verdict, row.words) for row in rows], not_run)))
-    if report:
-        print(f"report: {report}")
+    also = ledger_of_findings.codes(fail_overdue=arguments.fail_overdue)
     if signals.interrupted:  # whatever was not judged for that reason is no drill that could not be run
-        codes = [row.code if row.verdict else Exit.INCONCLUSIVE for row in rows]
-        return combined([*codes, Exit.INCONCLUSIVE])
-    return combined([row.code for row in rows])
+        also = [*also, Exit.INCONCLUSIVE]
+        rows = [row if row.verdict else replace(row, code=Exit.INCONCLUSIVE) for row in rows]
+    code = combined([*(row.code for row in rows), *also])
+    tell.close()
+    as_told = as_json if arguments.json else as_text
+    print(as_told(rows, not_run, report, ledger_of_findings.overdue, code))
+    return code
 
 
-@dataclass(frozen=True)
-class Row:
-    """What became of one drill of a suite; without words it was not begun."""
-
-    name: str
-    verdict: Outcome | None = None
-    words: str = ""  # the folder of its record, or why it has no verdict
-    code: Exit = Exit.CANNOT_RUN
+def _look_around(arguments: argparse.Namespace, scenarios: Sequence[Scenario]) -> LookAround | None:
+    """What --hold asks for; raises BadInput for several drills, and where no key can be pressed."""
+    if not arguments.hold:
+        if arguments.hold_max_s:
+            raise BadInput("--hold-max-s: found it without --hold, expected both")
+        return None
+    if len(scenarios) > 1:
+        raise BadInput(f"--hold: found {len(scenarios)} drills, expected one: only its stage can be left standing")
+    return LookAround(arguments.hold_max_s or MAX_S)
 
 
 @dataclass
@@ -148,8 +158,9 @@ class Suite:
 
     catalogue: Catalogue
     options: Options
-    say: Say
+    tell: Teller
     rows: dict[str, Row]
+    look_around: LookAround | None = None  # after the only drill
     control: str = ""  # what calm came to where it was not held, for the record of every other
     options_of: dict[str, Options] = field(default_factory=dict)  # of each drill that can be run
 
@@ -160,11 +171,11 @@ class Suite:
             try:
                 self.options_of[scenario.name] = options = placed(scenario, self.options)
             except (BadInput, CannotRun) as error:
-                self.say(f"{scenario.name}: could not be run: {error}")
+                self.tell(f"{scenario.name}: could not be run: {error}")
                 self._note(Row(scenario.name, None, str(error)))
                 continue
             if options.stage != self.options.stage:
-                self.say(f"{scenario.name}: on a stage of {options.stage} ({options.stage_why})")
+                self.tell(f"{scenario.name}: on a stage of {options.stage} ({options.stage_why})")
             found.append(scenario)
         return found
 
@@ -173,7 +184,7 @@ class Suite:
         here = [one for one in scenarios if len(scenarios) == 1 or (at_once > 1 and one.name == CONTROL)]
         for scenario in here:
             options = self.options_of[scenario.name]
-            self._note(_one(scenario, self.catalogue, options, self.say, signals, self.control))
+            self._note(_one(scenario, self.catalogue, options, self.tell, signals, self.control, self.look_around))
             if signals.interrupted:
                 return
         rest = [one for one in scenarios if one not in here]
@@ -185,10 +196,11 @@ class Suite:
                 self.options_of,
                 dense,
                 lambda: self.control,
-                self.say,
+                self.tell,
                 self._done,
                 at_once,
                 may_give_way=all(may_be_raised_beside(one.stage) for one in self.options_of.values()),
+                watch=self.tell.watch,
             ).run(ordered)
 
     def _note(self, row: Row) -> None:
@@ -199,18 +211,22 @@ class Suite:
     def _done(self, scenario: Scenario, done: Done) -> None:
         """A drill that ran in a process of its own: its lines together, and its row."""
         for line in done.lines:
-            self.say(line)
+            self.tell(line)
         if done.problem:
-            self.say(f"{scenario.name}: could not be run: {done.problem}")
+            self.tell(f"{scenario.name}: could not be run: {done.problem}")
         self._note(Row(scenario.name, done.verdict, done.problem or str(done.folder), done.code))
 
 
 def _one(
-    scenario: Scenario, catalogue: Catalogue, options: Options, say: Say, signals: Signals, control: str
+    scenario: Scenario, catalogue: Catalogue, options: Options, say: Teller, signals: Signals, control: str,
+    look_around: LookAround | None,
 ) -> Row:  # fmt: skip
     """Run and judge one drill; a drill that could not be run is a row too, and the others still run."""
     try:
-        folder = run_drill(scenario, catalogue.compose, catalogue.tiers, options, say, signals)
+        folder = run_folder(options.out, scenario.name)
+        say.watch(folder)
+        run_drill(scenario, catalogue.compose, catalogue.tiers, options, say, signals, folder=folder,
+                  look_around=look_around)  # fmt: skip
     except (CannotRun, WireError, OSError) as error:
         say(f"{scenario.name}: could not be run: {error}")
         return Row(scenario.name, None, str(error))

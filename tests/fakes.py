@@ -23,6 +23,7 @@ from drills.scene import Scene
 from drills.signals import Signals
 from drills.stage.base import Replaced
 from drills.steps.back_up import Backup
+from drills.view.teller import Teller
 from drills.wavry.errors import Refused, Unreachable, WireError
 
 RUNNING, STOPPED, GONE = "S", "T", ""
@@ -558,3 +559,18 @@ class FakeWire:
         """In place of RelayPeer."""
         self.sources.append(source_address)
         return FakePeer(self)
+
+
+class FakeTeller(Teller):
+    """Keeps what it is told to say, and which runs to draw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self.watched: list[Path] = []
+
+    def __call__(self, text: str) -> None:
+        self.said.append(text)
+
+    def watch(self, folder: Path) -> None:
+        self.watched.append(folder)

@@ -20,6 +20,7 @@ from drills.scenario.parse import load_scenario
 from drills.signals import Signals
 from drills.suite import check_stage, options_of
 from drills.weighing import Outcome
+from tests.fakes import FakeTeller
 
 FALLEN_BACK = "no containers: no engine answers"
 
@@ -88,7 +89,7 @@ def test_a_drill_of_a_suite_is_run_on_the_stage_that_has_what_it_needs(
     """Its suite is one for both stages; the others stay where they were to be."""
     monkeypatch.setattr(suite, "chosen", Asked(other, "asked for").chosen)
     (drill, calm) = Catalogue().named([name, "calm"])
-    ran = suite.Suite(Catalogue(), Options(stage=stage, stage_why="asked for"), lambda text: None, {})
+    ran = suite.Suite(Catalogue(), Options(stage=stage, stage_why="asked for"), FakeTeller(), {})
     assert ran.place([calm, drill]) == [calm, drill]
     assert (ran.options_of["calm"].stage, ran.options_of[name].stage) == (stage, other)
 
@@ -103,7 +104,7 @@ def test_a_drill_whose_stage_cannot_be_had_is_a_row_and_keeps_no_other_from_bein
 
     monkeypatch.setattr(suite, "chosen", refused)
     (drill, calm) = Catalogue().named(["gateway_crash", "calm"])
-    ran = suite.Suite(Catalogue(), Options(stage="processes", stage_why="asked for"), lambda text: None, {})
+    ran = suite.Suite(Catalogue(), Options(stage="processes", stage_why="asked for"), FakeTeller(), {})
     assert ran.place([calm, drill]) == [calm]
     row = ran.rows["gateway_crash"]
     assert (row.verdict, row.words, row.code) == (None, "no engine for containers", Exit.CANNOT_RUN)
@@ -131,7 +132,8 @@ class Asked:
 def command(stage: str | None) -> argparse.Namespace:
     """The options of `drills run`, with this --stage."""
     return argparse.Namespace(target="reference", stage=stage, tier="stage", pace="real", seed=1, defect=[], out=None,
-                              command_line="drills run")  # fmt: skip
+                              command_line="drills run", fail_overdue=False, json=False, hold=False,
+                              hold_max_s=None)  # fmt: skip
 
 
 @pytest.mark.parametrize(("said", "asked"), [(None, ""), ("containers", "containers"), ("processes", "processes")])
@@ -179,17 +181,17 @@ def test_the_stage_is_said_in_one_line_before_anything_starts(
 ) -> None:
     """With the reason, so that nobody takes a fallback for the stage that drills are meant for."""
 
-    def enough(*_: Any) -> Any:
+    def enough(*_: Any, **__: Any) -> Any:
         raise Enough
 
     monkeypatch.setattr(suite, "chosen", Asked("processes", FALLEN_BACK).chosen)
     monkeypatch.setattr(suite, "run_drill", enough)
-    said: list[str] = []
+    tell = FakeTeller()
     arguments = command(None)
     arguments.names, arguments.suite, arguments.out, arguments.side_by_side = ["calm"], None, tmp_path, 1
     with pytest.raises(Enough):
-        suite.run_suite(arguments, said.append)
-    assert said == [f"stage: processes ({FALLEN_BACK})"]
+        suite.run_suite(arguments, tell)
+    assert tell.said == [f"stage: processes ({FALLEN_BACK})"]
 
 
 def suite_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *rows: suite.Row, interrupted: bool) -> Exit:
@@ -207,7 +209,7 @@ def suite_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *rows: suite.Row
     monkeypatch.setattr(suite.Suite, "run", ran)
     arguments = command("processes")
     arguments.names, arguments.suite, arguments.out, arguments.side_by_side = ["calm", "relay_drain"], None, tmp_path, 2
-    return suite.run_suite(arguments, lambda text: None)
+    return suite.run_suite(arguments, FakeTeller())
 
 
 HELD = suite.Row("calm", Outcome.HELD, "reports/2026-11/calm/a", Exit.HELD)
@@ -247,7 +249,7 @@ def test_calm_runs_first_and_alone_and_what_it_came_to_binds_the_others(
     elsewhere: list[tuple[str, str]] = []
 
     def one(scenario: Scenario, *rest: Any) -> suite.Row:
-        ran.append((scenario.name, rest[-1]))
+        ran.append((scenario.name, rest[4]))
         return suite.Row(scenario.name, Outcome.INCONCLUSIVE, "folder", Exit.INCONCLUSIVE)
 
     class Elsewhere:
@@ -260,7 +262,7 @@ def test_calm_runs_first_and_alone_and_what_it_came_to_binds_the_others(
     monkeypatch.setattr(suite, "_one", one)
     monkeypatch.setattr(suite, "SideBySide", Elsewhere)
     scenarios = Catalogue().named(names)
-    made = suite.Suite(Catalogue(), Options(), lambda text: None, {})
+    made = suite.Suite(Catalogue(), Options(), FakeTeller(), {})
     made.run(made.place(scenarios), Signals(), at_once=at_once)
     control = "inconclusive" if "calm" in here else ""
     assert ran == [(name, "" if name == "calm" else control) for name in here]

@@ -92,7 +92,7 @@ def month_folder(out: Path, month: str) -> Path:
 
 def runs_of(folder: Path) -> list[Run]:
     """Every run in a month's folder, oldest first; raises BadInput where there is none."""
-    found = [_run(path) for path in sorted(folder.glob("*/*")) if _is_run(path)]
+    found = [run_of(path) for path in sorted(folder.glob("*/*")) if _is_run(path)]
     if not found:
         raise BadInput(f"{folder}: found no run, expected at least one folder <drill>/<run> with a journal.jsonl")
     return sorted(found, key=lambda run: (run.name, run.drill))
@@ -103,7 +103,8 @@ def _is_run(path: Path) -> bool:
     return any((path / name).is_file() for name in ("journal.jsonl", "verdict.json"))
 
 
-def _run(folder: Path) -> Run:
+def run_of(folder: Path) -> Run:
+    """One run as it lies in its folder."""
     verdict, problem = _read(folder / "verdict.json", VerdictFile)
     series, series_problem = _read(folder / "series.json", SeriesFile)
     if verdict is None and not problem:

@@ -47,6 +47,8 @@ class Axis:
     def of(cls, events: tuple[Event, ...]) -> Axis:
         """From the first to the last event of the run itself; empty for a record without events."""
         mine = [event for event in events if event.name not in AFTERWARDS]
+        held = next((index for index, event in enumerate(mine) if event.name == "stage.held"), None)
+        mine = mine[:held]  # a look around at a stage that was left standing is no part of it either
         return cls(mine[0].ns, mine[-1].ns, mine[0].at) if mine else cls(0, 0, "")
 
     @property

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from drills.catalogue import Catalogue
+from drills.cut_short import ended_at
 from drills.measures.packets import Packets
 from drills.record import Record
 from drills.scenario.durations import Duration
 from drills.scenario.models import Scenario
 from drills.scene import Scene, StoryStopped
-from drills.teeth.pursuit import GLANCE_NS, SHARE_OF_OTHERS, DefectSeen, ended_at, lighter
+from drills.teeth.pursuit import GLANCE_NS, SHARE_OF_OTHERS, DefectSeen, lighter
 from drills.teeth.rows import Row
 from tests.fakes import FakeScene
 from tests.record_builder import RecordBuilder, ns, promise, scenario_of, tiers_of
