@@ -198,6 +198,11 @@ class SeriesFile(_File):
             for one in row.values() if isinstance(row, dict) else (row,):
                 if len(one) != self.seconds:
                     raise ValueError(f"per_second.{name}: found {len(one)} seconds, expected {self.seconds}")
+        columns = {len(column) for _, column in self.sessions}
+        if len(columns) > 1:
+            raise ValueError(f"sessions: found columns of {sorted(columns)} rows, expected them alike")
+        if any(not 0 <= place < min(columns) for place, _, _ in self.silences):
+            raise ValueError("silences: found one of no session, expected a place among the sessions")
         return self
 
     def row(self, name: str) -> Row:
