@@ -1,0 +1,125 @@
+"""This month against the last and against the last release, with a band of noise from repeated calm runs.
+
+The band is how far two calm runs of the same place lie apart when nothing at all was changed: the 95th percentile of
+the difference between any two of them. A change within it is called none, and where there are too few calm runs to know
+it, nothing is called anything. A figure that calm runs do not have (how soon a relay is back) takes its band from the
+drill's own earlier runs on one and the same release.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
+
+from drills.report.history import History, Key, Line, Place, better
+from drills.report.overview import CONTROL
+from drills.report.runs import Run
+
+RUNS_MIN = 3  # with two, one lucky pair would make every change a regression
+PAIRS_SHARE = 0.95
+NEWEST_RUNS = 40  # enough for 780 pairs; what a year of daily runs adds says nothing more
+CALM_WINDOWS = ("calm", "fault", "recovery")  # of the control run nothing is injected in any of them
+
+
+@dataclass(frozen=True)
+class Band:
+    """How far apart figures lie with nothing changed; ``width`` is None where too few runs say so."""
+
+    width: float | None
+    runs: int
+    of: str  # "calm runs" or "its own runs"
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One figure now and before; ``word`` says what is to be made of each change."""
+
+    line: Line
+    key: Key
+    unit: str
+    now: float | None
+    before: float | None
+    before_when: str
+    release: float | None
+    release_when: str
+    band: Band
+    word: str
+    release_word: str
+
+
+def band_of(history: History, line: Line, key: Key) -> Band:
+    """The band of a figure of a line."""
+    calm = [run for run in history.of_place(line.place, CONTROL)][-NEWEST_RUNS:]
+    calm_figures = [[row.figure for window in CALM_WINDOWS
+                     if (row := Key(key.objective, window).row(run)) and row.figure is not None] for run in calm]  # fmt: skip
+    calm_figures = [figures for figures in calm_figures if figures]
+    if calm_figures:
+        return Band(_width(calm_figures), len(calm_figures), "calm runs")
+    own = [run for run in history.of_place(line.place, line.drill) if run.release == line.last.release][-NEWEST_RUNS:]
+    figures = [[row.figure] for run in own if (row := key.row(run)) and row.figure is not None]
+    return Band(_width(figures), len(figures), "its own runs")
+
+
+def _width(by_run: list[list[float]]) -> float | None:
+    """The 95th percentile of the differences between the figures of different runs."""
+    if len(by_run) < RUNS_MIN:
+        return None
+    differences = sorted(abs(one - other) for mine, theirs in combinations(by_run, 2) for one in mine for other in theirs)
+    return differences[min(len(differences) - 1, math.ceil(PAIRS_SHARE * len(differences)) - 1)]
+
+
+def word_of(objective: str, now: float | None, before: float | None, band: Band) -> str:
+    """What a change is called."""
+    if now is None or before is None:
+        return "nothing to compare"
+    if band.width is None:
+        return f"unknown: {band.runs} {band.of}, {RUNS_MIN} needed"
+    if abs(now - before) <= band.width:
+        return "no change beyond noise"
+    return "better" if better(objective, now - before) else "worse"
+
+
+def trends_of(history: History) -> tuple[Trend, ...]:
+    """The key figure of every line that was run this month, and of the control run every indicator too."""
+    found = []
+    for line in history.lines:
+        if runs := line.runs.get(history.month):
+            keys = _indicator_keys(runs[-1]) if line.drill == CONTROL else [line.key] if line.key else []
+            found += [_trend(history, line, key) for key in keys]
+    return tuple(found)
+
+
+def _indicator_keys(run: Run) -> list[Key]:
+    rows = run.verdict.judgements if run.verdict else ()
+    return [Key(row.objective, row.window) for row in rows if row.window == "fault" and row.figure is not None]
+
+
+def _trend(history: History, line: Line, key: Key) -> Trend:
+    runs = line.runs[history.month]
+    row = next(found for run in reversed(runs) if (found := key.row(run)) is not None)
+    earlier = line.before(history.month)
+    older, when = last_release(history, line)
+    now, before, release = key.value(runs), key.value(earlier[1]) if earlier else None, key.value(older)
+    band = band_of(history, line, key)
+    return Trend(
+        line, key, row.unit, now, before, earlier[0] if earlier else "", release, when, band,
+        word_of(key.objective, now, before, band), word_of(key.objective, now, release, band),
+    )  # fmt: skip
+
+
+def last_release(history: History, line: Line) -> tuple[tuple[Run, ...], str]:
+    """The runs of the newest release before the one that runs now, and the day of the newest of them."""
+    runs = [*history.of_place(line.place, line.drill)]
+    now = line.last.release
+    others = [run for run in runs if run.release and run.release != now]
+    if not now or not others:
+        return (), ""
+    chosen = others[-1].release
+    return tuple(run for run in others if run.release == chosen), others[-1].started_at[:10]
+
+
+def places_of(lines: Iterable[Line]) -> list[Place]:
+    """The places of some lines, each once."""
+    return list(dict.fromkeys(line.place for line in lines))
