@@ -46,8 +46,9 @@ def _line(line: Line) -> str:
 
 
 def _board(contents: Contents) -> str:
-    head = ("drill", "key figure", "noise band", *map(month_name, contents.history.months))
-    rows = ((_line(row.line), text(row.key), text(row.band_words), *map(_cell, row.cells)) for row in contents.board)
+    head = ("drill", *map(month_name, reversed(contents.history.months)), "key figure", "noise band")
+    rows = ((_line(row.line), *map(_cell, reversed(row.cells)), text(row.key), text(row.band_words))
+            for row in contents.board)  # fmt: skip
     return table(head, rows) if contents.board else "Nothing was judged."
 
 

@@ -54,7 +54,7 @@ def inlined(drawing: str, prefix: str, label: str, described_by: str) -> str:
                 element.set(name, _COLOUR.sub(lambda colour: _colour(colour[0]), value))
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
-    root.set("style", f"{root.get('style')}; fill: {_colour(canvas.BLACK)}")  # what SVG takes where nothing is said
+    root.attrib.pop("style", None)  # the page's style sheet says the same, and what SVG takes where nothing is said
     for name, value in (("role", "img"), ("aria-label", label), ("aria-describedby", described_by)):
         root.set(name, value)
     return _written(root)

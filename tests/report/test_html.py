@@ -17,7 +17,7 @@ from drills.report.files import SeriesFile
 from drills.report.month import write_month
 from drills.report.timeline import MOMENTS_MAX, timeline
 
-STATUSES = ("broken", "not run", "cannot be read", "inconclusive", "held", "violated", "unknown", "holds")
+STATUSES = ("synthetic", "this month", "earlier", "never", "no drill", "broken", "not run", "cannot be read", "inconclusive", "held", "violated", "unknown", "holds")
 MONTHS: dict[str, Callable[[Path], object]] = {"mixed": mixed_month, "hostile": hostile_month}
 
 
@@ -88,7 +88,9 @@ def test_every_picture_says_what_it_shows(page: Element) -> None:
     for picture in pictures:
         assert picture["role"] == "img"
         assert "second by second" in picture["aria-label"]
-        assert "latency" in texts[picture["aria-describedby"]]
+        said = texts[picture["aria-describedby"]]
+        assert ("latency" in said) == ("latency" in picture["aria-label"])
+        assert said
 
 
 def test_every_table_has_a_caption_and_every_header_its_scope(page: Element) -> None:
