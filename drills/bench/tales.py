@@ -51,8 +51,8 @@ def _drain(made: MadeRun, back_s: float) -> Events:
         yield from _lease(made.window("calm")[0] + number * 0.1, (A, B)[number % 2])
     for number in range(90):
         yield from _lease(from_s + DRAINED_S + 0.1 + number * 0.09, B)
-    yield from _fault("drain", "relay_a", "relay_a Draining", "the master lists it as Draining", from_s + DRAINED_S, end_s,
-                      relay_id=A)  # fmt: skip
+    seen = "the master lists it as Draining"
+    yield from _fault("drain", "relay_a", "relay_a Draining", seen, from_s + DRAINED_S, end_s, relay_id=A)
     yield from _fault("down", "relay_a_to_master", "relay_a_to_master down", "canary: refused", from_s + CUT_S,
                       from_s + HEALED_S)  # fmt: skip
     at_s = from_s + REGISTERED_S
@@ -116,8 +116,6 @@ def _fault(fault: str, subject: str, asked: str, seen: str, from_s: float, to_s:
     """A fault with its two events."""
     facts = {"fault": fault, "subject": subject, "asked": asked, "landed": True, "measured_on": seen,
              "asked_ns": ns(from_s), "from_ns": ns(from_s + 0.01), **detail}  # fmt: skip
-    yield from_s + 0.05, "fault.injected", {**facts, "mended": False, "measured_off": "nothing was measured", "to_ns": 0}
+    yield from_s + 0.05, "fault.injected", {**facts, "mended": False, "measured_off": "nothing yet", "to_ns": 0}
     yield to_s + 0.02, "fault.receipt", {"mending_ns": ns(to_s - 0.005), **facts, "mended": True,
                                          "measured_off": "as before", "to_ns": ns(to_s)}  # fmt: skip
-
-

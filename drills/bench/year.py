@@ -1,9 +1,9 @@
 """A year of records that nobody observed: ``python -m drills.bench.year`` OUT [--until YYYY-MM] [--days N].
 
-For the report's benchmark, and to see what a year on the page looks like. A calm run a day and, once a month, a drain of
-a relay and a restart of the master: written by the product's own writers, judged by its own judge, each with figures of
-its own. Every record says in its provenance that it is synthetic, and so does the page. Samples and journals are taken
-away once they are judged (a report reads neither), or a year would fill the disk.
+For the report's benchmark, and to see what a year on the page looks like. A calm run a day and, once a month, a drain
+of a relay and a restart of the master: written by the product's own writers, judged by its own judge, each with figures
+of its own. Every record says in its provenance that it is synthetic, and so does the page. Samples and journals are
+taken away once they are judged (a report reads neither), or a year would fill the disk.
 
 A story is in it, for the page to tell: a new release in May makes every packet a little slower, a drain was forgotten
 in March, and one day in August our own generator stood still.
@@ -69,13 +69,14 @@ def _noisy(way_ms: float, month: int, day: int) -> float:
 
 def _day(out: Path, month: str, day: int, clock: str, tag: str, tale: Tale) -> Day:
     name = f"{month.replace('-', '')}{day:02d}T{clock.replace(':', '')}00-made"
-    programs = {service: f"{tag} (synthetic)" for service in ("gateway", "master", "relay_a", "relay_b")}
+    programs = dict.fromkeys(("gateway", "master", "relay_a", "relay_b"), f"{tag} (synthetic)")
+    at = f"{month}-{day:02d}T{clock}:00.000Z"
     facts = {
         "synthetic": WORDS, "heartbeat_s": BEAT_S, "pace": "fast", "programs": programs, "suite": "daily",
-        "started_at": f"{month}-{day:02d}T{clock}:00.000Z", "commit": "none", "direct_path": "closed",
+        "started_at": at, "commit": "none", "direct_path": "closed",
         "command": "python -m drills.bench.year", "defects": [],
     }  # fmt: skip
-    told = replace(tale, facts=facts, at=facts["started_at"], seed=zlib.crc32(name.encode()) % 997)
+    told = replace(tale, facts=facts, at=at, seed=zlib.crc32(name.encode()) % 997)
     return Day(out / month / tale.scenario.stem / name, told)
 
 

@@ -37,8 +37,8 @@ def _services(series: SeriesFile) -> Iterator[str]:
         usual = [f"{key} {number(sorted(row)[len(row) // 2], 'ratio')}" for key, row in rows.items() if row]
         if usual:
             yield f"{words}{unit}, usually: {', '.join(usual)}."
-    for rows, words in ((refusal_rows(series), "Failed logins and limits"), (rejection_rows(series), "Rejections")):
-        counts = [f"{reason} {sum(value or 0 for value in row):g}" for reason, row in rows.items()]
+    for found, words in ((refusal_rows(series), "Failed logins and limits"), (rejection_rows(series), "Rejections")):
+        counts = [f"{reason} {sum(value or 0 for value in row):g}" for reason, row in found.items()]
         yield f"{words}: {', '.join(counts) if counts else 'none'}."
 
 

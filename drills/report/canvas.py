@@ -35,7 +35,7 @@ def shown(series: SeriesFile) -> tuple[float, float]:
 
 
 def windows(ax: Any, series: SeriesFile) -> None:
-    """The windows' edges, the fault window shaded, and every fault shaded more for as long as it lasted: two at once more again."""
+    """The windows' edges, the fault window shaded, and every fault more, while it lasted; two at once add up."""
     if window := series.windows.get("fault"):
         ax.axvspan(window.from_s, window.to_s, color=FAULT_SHADE, linewidth=0, zorder=0)
     _, end_s = shown(series)
@@ -52,7 +52,8 @@ def stacked(figure: Any, heights_in: Sequence[float]) -> list[Any]:
     """
     width_in, height_in = figure.get_size_inches()
     panel_in = (width_in - LEFT_IN - RIGHT_IN) / width_in
-    top_in, axes = height_in - TOP_IN, []
+    axes: list[Any] = []
+    top_in = height_in - TOP_IN
     for height in heights_in:
         box = (LEFT_IN / width_in, (top_in - height) / height_in, panel_in, height / height_in)
         axes.append(figure.add_axes(box, sharex=axes[0] if axes else None))

@@ -1,4 +1,4 @@
-"""What of a month needs somebody to decide: overdue findings first, then what broke, what was not run, what is stale."""
+"""What of a month needs somebody to decide: overdue findings, then what broke, what was not run, what is stale."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def _not_run(history: History, expected: Expected) -> Iterator[Decision]:
         if drill not in ran:
             last = max((line.last.started_at for line in history.lines
                         if line.drill == drill and not line.place.synthetic), default="")  # fmt: skip
-            yield Decision("not run", drill, "of the monthly suite, and not judged this month; " +
-                           (f"last on {last[:10]}" if last else f"never in the last {len(history.months)} months"))  # fmt: skip
+            when = f"last on {last[:10]}" if last else f"never in the last {len(history.months)} months"
+            yield Decision("not run", drill, f"of the monthly suite, and not judged this month; {when}")
 
 
 def _stale(history: History, expected: Expected, today: date) -> Iterator[Decision]:

@@ -1,8 +1,8 @@
 """What all services logged around the moment at which a promise was broken, on one clock.
 
-Lines come from ``logs/`` in the run's folder, when it is judged: a report a year later needs no logs. The services stamp
-their lines with the wall clock (RFC 3339, UTC), which is the journal's ``at``; a line without a stamp of its own belongs
-to the one before it. Anything that looks like a token or a key is taken out, as in the journal.
+Lines come from ``logs/`` in the run's folder, when it is judged: a report a year later needs no logs. The services
+stamp their lines with the wall clock (RFC 3339, UTC), which is the journal's ``at``; a line without a stamp of its own
+belongs to the one before it. Anything that looks like a token or a key is taken out, as in the journal.
 """
 
 from __future__ import annotations

@@ -73,9 +73,10 @@ class Key:
         rows = run.verdict.judgements if run.verdict else ()
         return next((row for row in rows if (row.objective, row.window) == (self.objective, self.window)), None)
 
-    def value(self, runs: Iterable[Run]) -> float | None:
-        """The median over runs, of those that have a figure."""
-        values = [row.figure for run in runs if (row := self.row(run)) and row.figure is not None]
+    def value(self, runs: Iterable[Run], *, doubted: bool = False) -> float | None:
+        """The median over runs, of those that have a figure; inconclusive ones count only where they are asked for."""
+        rows = [row for run in runs if (row := self.row(run)) and (doubted or row.verdict != "inconclusive")]
+        values = [row.figure for row in rows if row.figure is not None]
         return median(values) if values else None
 
 
@@ -88,9 +89,8 @@ def key_of(runs: Iterable[Run]) -> Key | None:
             if claim and claim.shape is Shape.TIME_MAX and row.figure is not None:
                 return Key(row.objective, row.window)
     for run in runs:
-        for window in ("fault", "calm"):
-            key = Key(KEY_OF_ALL, window)
-            if (row := key.row(run)) and row.figure is not None:
+        for key in (Key(KEY_OF_ALL, "fault"), Key(KEY_OF_ALL, "calm")):
+            if (found := key.row(run)) and found.figure is not None:
                 return key
     return None
 

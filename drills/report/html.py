@@ -71,8 +71,18 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True, finalize=_shown,
     )  # fmt: skip
-    environment.globals.update(marks=MARKS, noticed_head=NOTICED_HEAD, score_of=score_of, moment=moment, month_name=month_name, figures=figures, share=share)
-    environment.filters.update(figure=figure, limit=limit, svg=Markup, below=_below, beside=_beside, breakable=_breakable)
+    environment.globals.update(
+        marks=MARKS,
+        noticed_head=NOTICED_HEAD,
+        score_of=score_of,
+        moment=moment,
+        month_name=month_name,
+        figures=figures,
+        share=share,
+    )
+    environment.filters.update(
+        figure=figure, limit=limit, svg=Markup, below=_below, beside=_beside, breakable=_breakable
+    )
     return environment
 
 

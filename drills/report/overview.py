@@ -76,7 +76,9 @@ class Overview:
         for what, aside in self._aside():
             if aside:
                 words = "1 {} does not count" if aside == 1 else f"{aside} {{}} do not count"
-                parts.append(words.format(what if aside == 1 else what.replace("run", "runs").replace("record", "records")))
+                parts.append(
+                    words.format(what if aside == 1 else what.replace("run", "runs").replace("record", "records"))
+                )
         made = ", by synthetic records alone" if all(run.synthetic for run in self.counted) else ""
         return f"{self.gravest.capitalize()}: in {self.month}{made} {'; '.join(parts)}."
 

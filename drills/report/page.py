@@ -36,7 +36,8 @@ def page(contents: Contents) -> str:
 def _row(score: Score) -> tuple[str, ...]:
     run = score.run
     return (
-        link(run.drill, run.path), MARKS[run.status] + (", synthetic" if run.synthetic else ""), text(score.when), text(score.target), text(run.stage),
+        link(run.drill, run.path), MARKS[run.status] + (", synthetic" if run.synthetic else ""), text(score.when),
+        text(score.target), text(run.stage),
         text(run.tier), text(run.pace), text(score.decided),
     )  # fmt: skip
 

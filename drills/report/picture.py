@@ -1,7 +1,7 @@
 """Two pictures of a run, second by second: what users met, and what the control plane did meanwhile.
 
-Panels of both share one axis of time and the story on top of it (windows, faults, events); every fault is shaded through
-all of them. Drawn from series.json and verdict.json alone, and the same to the byte from the same disk.
+Panels of both share one axis of time and the story on top of it (windows, faults, events); every fault is shaded
+through all of them. Drawn from series.json and verdict.json alone, and the same to the byte from the same disk.
 """
 
 from __future__ import annotations
@@ -151,4 +151,3 @@ def _outcomes(verdict: VerdictFile) -> dict[str, str]:
         gravest = next(outcome for outcome in ("broken", "inconclusive", "held") if counts[outcome])
         words[window] = "held" if gravest == "held" else f"{counts[gravest]} {gravest}"
     return words
-

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from drills.report.history import History, Line
 
 ALL = ("*",)  # whatever is run exercises it
+_DRAIN = ("relay_drain", "restart_in_mid_drain")
 _MASTER = (
     "master_restart", "master_paused", "master_black_holed", "master_outage_10s", "master_outage_120s",
     "restart_in_mid_drain",
@@ -34,13 +35,13 @@ class Item:
 
 
 ITEMS = (
-    Item("Monthly Reliability Drills", "relay drain and recover, in non-production", ("relay_drain", "restart_in_mid_drain")),
+    Item("Monthly Reliability Drills", "relay drain and recover, in non-production", _DRAIN),
     Item("Monthly Reliability Drills", "master restart and readiness validation", _MASTER),
     Item("Monthly Reliability Drills", "gateway restart and auth/signal continuity validation", _GATEWAY),
     Item("Monthly Reliability Drills", "rollback to previous known-good release tags or images", ("rollback",)),
     Item("Backup and Recovery", "backup of the gateway's persistent state", _BACKUP),
     Item("Backup and Recovery", "validated restore path in staging", ("backup_restore",)),
-    Item("Backup and Recovery", "versioned environment configuration", (), "records keep what was in force; no drill changes it"),
+    Item("Backup and Recovery", "versioned environment configuration", (), "records keep it; no drill changes it"),
     Item("Reliability Baseline", "session setup success rate", ALL),
     Item("Reliability Baseline", "handshake failure rate", ALL),
     Item("Reliability Baseline", "direct vs relay ratio", (), "the direct path is closed in these drills"),
@@ -58,7 +59,7 @@ ITEMS = (
     Item("Control-Plane Operating Discipline", "lease and signing key status visible", _KEYS),
     Item("Control-Plane Operating Discipline", "relay states (Active, Draining, Probation) over time", ALL),
     Item("Control-Plane Operating Discipline", "relay rejection reason spikes", _KEYS),
-    Item("Control-Plane Operating Discipline", "explicit drain-and-recover runbook", ("relay_drain",)),
+    Item("Control-Plane Operating Discipline", "explicit drain-and-recover runbook", _DRAIN),
     Item("Control-Plane Operating Discipline", "gateway auth and signal errors as user-impacting", _GATEWAY),
     Item("Runbook: Daily", "control-plane health, error classes, session failure bursts", ("calm",)),
     Item("Runbook: Release Day", "format, lints, tests, desktop and docs builds", (), _BUILD),

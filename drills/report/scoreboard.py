@@ -1,4 +1,4 @@
-"""The scorecard: drills × the last twelve months, each cell with its verdict and key figure, each line with its band."""
+"""The scorecard: drills × the last twelve months, each cell with verdict and key figure, each line with its band."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from drills.report.overview import ORDER
 from drills.report.runs import Run
 from drills.report.trends import Band, band_of
 from drills.report.words import number
-
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,11 @@ def _row(history: History, line: Line) -> Row:
     key = line.key
     band = band_of(history, line, key) if key else Band(None, 0, "calm runs")
     row = key.row(line.last) if key else None
-    unit = row.unit if row else next(
-        (found.unit for runs in line.runs.values() for run in runs if key and (found := key.row(run))), "")
+    every = (run for runs in line.runs.values() for run in runs)
+    unit = row.unit if row else next((found.unit for run in every if key and (found := key.row(run))), "")
     words = f"{key.objective} in {key.window}" if key else "no figure"
-    return Row(line, words, unit, band, band_words(band, unit), tuple(_cell(line, month, unit) for month in history.months))  # fmt: skip
+    cells = tuple(_cell(line, month, unit) for month in history.months)
+    return Row(line, words, unit, band, band_words(band, unit), cells)
 
 
 def band_words(band: Band, unit: str) -> str:
@@ -65,6 +65,8 @@ def _cell(line: Line, month: str, unit: str) -> Cell:
     if not runs:
         return Cell(month, "", "", None, "not run", None)
     value = line.key.value(runs) if line.key else None
+    if value is None and line.key:  # better a doubtful figure, beside its verdict, than none
+        value = line.key.value(runs, doubted=True)
     figure = "" if value is None else number(value, unit) + ("" if unit == "ratio" else f" {unit}")
     return Cell(month, runs[-1].status, figure, value, _tally(runs), runs[-1])
 

@@ -10,8 +10,8 @@
   where nobody was left to write when the fault was mended
 - ``events``: ``{at_s, name, text}``, those a reader of the picture wants to see
 - ``relays``: ``{relay, relay_id, state, from_s, to_s}``, stretches in which the master listed a relay in one state
-- ``sessions``: ``{session, kind, from_s, to_s}`` as columns, in the order in which they came up, and ``silences``, those
-  of them that were long (drills/report/series_sessions.py)
+- ``sessions``: ``{session, kind, from_s, to_s}`` as columns, in the order in which they came up, and ``silences``,
+  those of them that were long (drills/report/series_sessions.py)
 - ``excerpts``: what all services logged around what was broken (drills/report/excerpts.py)
 - ``per_second``: name → list, or name → key → list; null where nothing was seen. Names in ``packet_series``,
   ``event_series`` and ``service_series``

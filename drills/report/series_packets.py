@@ -92,7 +92,8 @@ def _ways(packets: Packets, axis: Axis) -> dict[str, list[Any]]:
     arrived = packets.where(packets.received_ns > 0)
     seconds, ms = _second(arrived.intended_ns, axis), (arrived.received_ns - arrived.sent_ns) / 1e6
     there, back = (
-        _quantiles(seconds[mine], ms[mine], [0.5], axis)[0] for mine in (arrived.direction == way for way in (INPUT, FRAME))
+        _quantiles(seconds[mine], ms[mine], [0.5], axis)[0]
+        for mine in (arrived.direction == way for way in (INPUT, FRAME))
     )
     rtt = [round(one + other, 3) if one is not None and other is not None else None
            for one, other in zip(there, back, strict=True)]  # fmt: skip

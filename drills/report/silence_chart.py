@@ -73,7 +73,7 @@ def _bars(
     from matplotlib.path import Path
 
     vertices: list[tuple[float, float]] = []
-    codes: list[int] = []
+    codes: list[Any] = []
     for line, from_s, to_s in bars:
         low, high = line - half, line + half
         vertices += [(from_s, low), (to_s, low), (to_s, high), (from_s, high), (from_s, low)]

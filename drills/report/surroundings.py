@@ -1,4 +1,4 @@
-"""On what the month's runs were made: machines, programs and limits in force, each told once for all runs that share it."""
+"""On what the month's runs were made: machines, programs and limits in force, told once for all that share them."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 HREF = f"{{{XLINK}}}href"
 # The page gives each name a colour for each scheme (templates/style.css); the letters on coloured bars stay dark.
 SCHEME = {
-    canvas.BLACK: "ink", canvas.WHITE: "paper", canvas.GREY: "edge", canvas.FAULT_SHADE: "shade", canvas.FAULT_BAND: "band", canvas.GRID: "grid",
-    canvas.QUIET: "quiet", canvas.ORANGE: "orange", canvas.SKY: "sky", canvas.GREEN: "green", canvas.BLUE: "blue",
-    canvas.RED: "red", canvas.PURPLE: "purple",
+    canvas.BLACK: "ink", canvas.WHITE: "paper", canvas.GREY: "edge", canvas.FAULT_SHADE: "shade",
+    canvas.FAULT_BAND: "band", canvas.GRID: "grid", canvas.QUIET: "quiet", canvas.ORANGE: "orange",
+    canvas.SKY: "sky", canvas.GREEN: "green", canvas.BLUE: "blue", canvas.RED: "red", canvas.PURPLE: "purple",
 }  # fmt: skip
 _LONG = re.compile(r"-?[0-9]+\.[0-9]{3,}")
 _COLOUR = re.compile(r"#[0-9a-f]{6}")

@@ -1,9 +1,9 @@
 """This month against the last and against the last release, with a band of noise from repeated calm runs.
 
 The band is how far two calm runs of the same place lie apart when nothing at all was changed: the 95th percentile of
-the difference between any two of them. A change within it is called none, and where there are too few calm runs to know
-it, nothing is called anything. A figure that calm runs do not have (how soon a relay is back) takes its band from the
-drill's own earlier runs on one and the same release.
+the difference between any two of them. Figures that are in doubt (inconclusive) are left out. A change within it is
+called none, and where there are too few calm runs to know it, nothing is called anything. A figure that calm runs do
+not have (how soon a relay is back) takes its band from the drill's own earlier runs on one and the same release.
 """
 
 from __future__ import annotations
@@ -51,22 +51,28 @@ class Trend:
 
 def band_of(history: History, line: Line, key: Key) -> Band:
     """The band of a figure of a line."""
-    calm = [run for run in history.of_place(line.place, CONTROL)][-NEWEST_RUNS:]
-    calm_figures = [[row.figure for window in CALM_WINDOWS
-                     if (row := Key(key.objective, window).row(run)) and row.figure is not None] for run in calm]  # fmt: skip
-    calm_figures = [figures for figures in calm_figures if figures]
-    if calm_figures:
-        return Band(_width(calm_figures), len(calm_figures), "calm runs")
+    calm = list(history.of_place(line.place, CONTROL))[-NEWEST_RUNS:]
+    keys = [Key(key.objective, window) for window in CALM_WINDOWS]
+    found = [figures for run in calm if (figures := _figures(run, keys))]
+    if found or any(one.row(run) for run in calm for one in keys):
+        return Band(_width(found), len(found), "calm runs")
     own = [run for run in history.of_place(line.place, line.drill) if run.release == line.last.release][-NEWEST_RUNS:]
-    figures = [[row.figure] for run in own if (row := key.row(run)) and row.figure is not None]
-    return Band(_width(figures), len(figures), "its own runs")
+    found = [figures for run in own if (figures := _figures(run, [key]))]
+    return Band(_width(found), len(found), "its own runs")
+
+
+def _figures(run: Run, keys: list[Key]) -> list[float]:
+    """A run's figures that nothing puts in doubt."""
+    return [value for key in keys if (value := key.value([run])) is not None]
 
 
 def _width(by_run: list[list[float]]) -> float | None:
     """The 95th percentile of the differences between the figures of different runs."""
     if len(by_run) < RUNS_MIN:
         return None
-    differences = sorted(abs(one - other) for mine, theirs in combinations(by_run, 2) for one in mine for other in theirs)
+    differences = sorted(
+        abs(one - other) for mine, theirs in combinations(by_run, 2) for one in mine for other in theirs
+    )
     return differences[min(len(differences) - 1, math.ceil(PAIRS_SHARE * len(differences)) - 1)]
 
 

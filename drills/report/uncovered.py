@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from drills.report.expected import Expected
 from drills.report.history import History
-from drills.report.runs import Run
 from drills.report.runbook import Coverage
+from drills.report.runs import Run
 
 ALWAYS = (
     "Wavry's own client and host programs, video, sound and the GPU: both ends of every session are synthetic.",

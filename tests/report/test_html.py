@@ -17,7 +17,10 @@ from drills.report.files import SeriesFile
 from drills.report.month import write_month
 from drills.report.timeline import MOMENTS_MAX, timeline
 
-STATUSES = ("synthetic", "this month", "earlier", "never", "no drill", "broken", "not run", "cannot be read", "inconclusive", "held", "violated", "unknown", "holds")
+STATUSES = (
+    "broken", "not run", "cannot be read", "inconclusive", "held", "violated", "unknown", "holds", "synthetic",
+    "this month", "earlier", "never", "no drill", "new", "ongoing", "regressed", "stale", "resolved",
+)  # fmt: skip
 MONTHS: dict[str, Callable[[Path], object]] = {"mixed": mixed_month, "hostile": hostile_month}
 
 
