@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 MONTH = "2026-11"
 # everything that could become more than text somewhere: tags, the ends of script, comment and CDATA, Markdown, ANSI
 # colours, a letter that turns the reading direction, a control character, half a surrogate pair, an entity
@@ -92,6 +94,18 @@ def add_run(
     return folder
 
 
+def hostile_finding() -> dict[str, Any]:
+    """What a finding's file holds where whoever wrote it means no good; YAML itself takes no half characters."""
+    words = HOSTILE.replace("\ud800", "").replace("\x00", "").replace("\x08", "")
+    look = {"run": "2026-11/calm/20261103T140000-aaaa", "at": "2026-11-03T14:00:00Z", "outcome": "broken",
+            "stage": words, "tier": words, "pace": words, "says": words}  # fmt: skip
+    return {
+        "id": "x.y.z", "drill": words, "objective": words, "target": words, "severity": "critical", "state": "new",
+        "owner": words, "due": "2026-11-04", "root_cause": words, "evidence": [look],
+        "timeline": [{"at": "2026-11-03T14:00:00Z", "text": words}],
+    }  # fmt: skip
+
+
 def hostile_month(out: Path) -> Path:
     """A run in which every text that comes from outside is hostile, and one that could not be run for such a reason."""
     rows = [judgement(verdict="broken", reason=HOSTILE, why=HOSTILE, objective=HOSTILE, window=HOSTILE, unit=HOSTILE,
@@ -111,7 +125,15 @@ def hostile_month(out: Path) -> Path:
     series["faults"] = [{**series["faults"][0], **fault}]
     series["events"] = [{"at_s": 3.0, "name": "log", "text": HOSTILE}]
     series["relays"] = [{**series["relays"][0], "relay": HOSTILE, "relay_id": HOSTILE, "state": HOSTILE}]
+    line = {"at_s": 3.0, "service": HOSTILE, "text": HOSTILE}
+    series["excerpts"] = [{"at_s": 3.0, "about": HOSTILE, "lines": [line], "left_out": 1}]
+    by_key = ("requests", "cpu_share", "relay_refusals", "lease_rejections", "gateway_auth", "relay_states")
+    series["per_second"] |= {name: {HOSTILE: [1.0] * 6} for name in by_key}
+    series["sessions"] = {"session": [1], "kind": [HOSTILE], "from_s": [0.5], "to_s": [5.0]}
+    series["silences"] = [[0, 2.0, 400.0]]
     (folder / "series.json").write_text(json.dumps(series))
+    (out / "findings").mkdir()
+    (out / "findings" / "x.y.z.yaml").write_text(yaml.safe_dump(hostile_finding()))
     journal = json.dumps({"event": "run.failed", "error": HOSTILE}) + "\n"
     add_run(out, "javascript:alert(1)", "20261103T150000-aaaa", judged=False, journal=journal, provenance=facts)
     return folder
