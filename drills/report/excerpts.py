@@ -74,6 +74,9 @@ def _moments(series: Mapping[str, Any], verdict: Verdict) -> dict[float, str]:
     for row in verdict.judgements:
         if str(row.verdict) == "broken" and row.window in series["windows"]:
             found.setdefault(_moment(series, row), []).append(f"{row.objective} in {row.window}")
+    for one in verdict.invariants:
+        if str(one.outcome) == "violated":
+            found.setdefault(_beginning(series), []).append(f"invariant {one.invariant}")
     return {at_s: ", ".join(about) for at_s, about in found.items()}
 
 
@@ -93,6 +96,11 @@ def _moment(series: Mapping[str, Any], row: Judgement) -> float:
     return float(min(faults, default=window["from_s"]))
 
 
+def _beginning(series: Mapping[str, Any]) -> float:
+    """Of the first fault, or of all: an invariant has witnesses, but no moment of its own."""
+    return float(min((fault["from_s"] for fault in series["faults"]), default=0.0))
+
+
 def _lines(folder: Path, started_at: str, moments: Mapping[float, str]) -> Iterator[Line]:
     """All services' lines near any of the moments."""
     try:
@@ -108,7 +116,7 @@ def _lines(folder: Path, started_at: str, moments: Mapping[float, str]) -> Itera
             if stamp := _STAMP.search(text):
                 at_s = (datetime.fromisoformat(stamp[1] + "+00:00") - second_0).total_seconds()
                 text = text[stamp.end() :] if stamp.start() < 40 else text
-            if at_s is not None and any(abs(at_s - moment) <= AROUND_S for moment in moments):
+            if at_s is not None and text.strip() and any(abs(at_s - moment) <= AROUND_S for moment in moments):
                 yield Line(round(at_s, 3), path.stem, scrubbed(" ".join(text.split())[:LETTERS_MAX]))
 
 

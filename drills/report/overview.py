@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from drills.report.files import JudgementRow
@@ -55,9 +55,12 @@ class Overview:
 
     @property
     def counted(self) -> tuple[Run, ...]:
-        """The newest runs that speak for the month: observed ones without a defect switched on, where there are any."""
-        sound = tuple(run for run in self.newest if not run.defects)
-        return tuple(run for run in sound if not run.synthetic) or sound or self.newest
+        """The newest runs that speak for the month: those without a defect switched on, where there are any.
+
+        A record that somebody made speaks for nothing, even where it is alone.
+        """
+        observed = tuple(run for run in self.newest if not run.synthetic)
+        return tuple(run for run in observed if not run.defects) or observed
 
     @property
     def gravest(self) -> str:
@@ -66,21 +69,22 @@ class Overview:
 
     def answer(self) -> str:
         """The month in a sentence, plain text."""
+        if not self.counted and self.newest:
+            return f"Not run: in {self.month} nothing was observed; all of its records are synthetic."
         if not self.counted:
             return f"Not run: in {self.month} no drill was run but for its teeth."
         parts = []
         for status, (one, several) in _SAYS.items():
             names = [self._name(run) for run in self.counted if run.status == status]
             if names:
-                parts.append((one if len(names) == 1 else several).format(", ".join(names)))
+                parts.append((one if len(names) == 1 else several).format(listed(names)))
         for what, aside in self._aside():
             if aside:
                 words = "1 {} does not count" if aside == 1 else f"{aside} {{}} do not count"
                 parts.append(
                     words.format(what if aside == 1 else what.replace("run", "runs").replace("record", "records"))
                 )
-        made = ", by synthetic records alone" if all(run.synthetic for run in self.counted) else ""
-        return f"{self.gravest.capitalize()}: in {self.month}{made} {'; '.join(parts)}."
+        return f"{self.gravest.capitalize()}: in {self.month} {'; '.join(parts)}."
 
     def _aside(self) -> tuple[tuple[str, int], ...]:
         """What does not speak for the month, and how many of each."""
@@ -118,6 +122,11 @@ class Overview:
         made = ", synthetic" if run.synthetic else ""
         defects = "".join(f" with {one}" for one in run.defects)
         return f"{run.drill}, {run.target or 'unknown target'}{stage}{defects}{made}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them."""
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
 
 
 def sorted_rows(run: Run) -> list[JudgementRow]:

@@ -55,7 +55,7 @@ def _row(history: History, line: Line) -> Row:
 def band_words(band: Band, unit: str) -> str:
     """A band for people."""
     if band.width is None:
-        return f"unknown ({band.runs} {band.of.removesuffix('s') if band.runs == 1 else band.of})"
+        return f"unknown ({band.runs} {band.of})"
     digits = number(band.width, unit)
     return f"±{digits}{'' if unit == 'ratio' else f' {unit}'} ({band.runs} {band.of})"
 

@@ -20,7 +20,9 @@ NAMED_MAX = 40  # so many sessions have their numbers beside them
 
 
 def height_in(series: SeriesFile) -> float:
-    """Room for a line a session, as far as there is room."""
+    """Room for a line a session, as far as there is room; little where no session was silent for long."""
+    if not series.silences:
+        return LEAST_IN
     return min(MOST_IN, max(LEAST_IN, ROW_IN * len(_here(series))))
 
 

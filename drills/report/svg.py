@@ -18,10 +18,9 @@ SCHEME = {
     canvas.SKY: "sky", canvas.GREEN: "green", canvas.BLUE: "blue", canvas.RED: "red", canvas.PURPLE: "purple",
 }  # fmt: skip
 _LONG = re.compile(r"-?[0-9]+\.[0-9]{3,}")
+_POINT = re.compile(r"-?[0-9]+\.[0-9]{2,}")
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
-_BOX = re.compile(
-    r"M (?P<x>\S+) (?P<y>\S+) (?P<right>\S+) (?P=y) (?P=right) (?P<low>\S+) (?P=x) (?P=low) (?P=x) (?P=y) z ?"
-)
+_BOX = re.compile(r"M (?P<x>\S+) (?P<y>\S+) (?P<right>\S+) (?P=y) (?P=right) (?P<low>\S+) (?P=x) (?P=low) z ?")
 _USED = re.compile(r"#([A-Za-z][\w-]*)")
 
 
@@ -78,7 +77,7 @@ def _shorter(number: re.Match[str], places: int = 2) -> str:
 
 def _line(path: str) -> str:
     """A path to a tenth of a point; straight lines follow a move without being named again."""
-    line = " ".join(_LONG.sub(lambda number: _shorter(number, 1), path).split())
+    line = " ".join(_POINT.sub(lambda number: _shorter(number, 1), path).split())
     return _boxes(line.replace(" L ", " ")) if set(line) <= set("MLz0123456789.- ") else line
 
 

@@ -3,7 +3,8 @@
 The band is how far two calm runs of the same place lie apart when nothing at all was changed: the 95th percentile of
 the difference between any two of them. Figures that are in doubt (inconclusive) are left out. A change within it is
 called none, and where there are too few calm runs to know it, nothing is called anything. A figure that calm runs do
-not have (how soon a relay is back) takes its band from the drill's own earlier runs on one and the same release.
+not have (how soon a relay is back) takes its band from the drill's own earlier runs on one and the same release. A
+share (of drops, of failures) must also differ by more than chance: one drop in 600 sessions is no trend.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
-from drills.report.history import History, Key, Line, Place, better
+from drills.objectives import CLAIMS, Shape
+from drills.report.budget import failed_of
+from drills.report.history import History, Key, Line, better
 from drills.report.overview import CONTROL
 from drills.report.runs import Run
+from drills.weighing import interval_99
 
 RUNS_MIN = 3  # with two, one lucky pair would make every change a regression
 PAIRS_SHARE = 0.95
@@ -29,7 +33,7 @@ class Band:
 
     width: float | None
     runs: int
-    of: str  # "calm runs" or "its own runs"
+    of: str  # "calm runs" or "of its own runs"
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def band_of(history: History, line: Line, key: Key) -> Band:
         return Band(_width(found), len(found), "calm runs")
     own = [run for run in history.of_place(line.place, line.drill) if run.release == line.last.release][-NEWEST_RUNS:]
     found = [figures for run in own if (figures := _figures(run, [key]))]
-    return Band(_width(found), len(found), "its own runs")
+    return Band(_width(found), len(found), "of its own runs")
 
 
 def _figures(run: Run, keys: list[Key]) -> list[float]:
@@ -76,13 +80,13 @@ def _width(by_run: list[list[float]]) -> float | None:
     return differences[min(len(differences) - 1, math.ceil(PAIRS_SHARE * len(differences)) - 1)]
 
 
-def word_of(objective: str, now: float | None, before: float | None, band: Band) -> str:
-    """What a change is called."""
+def word_of(objective: str, now: float | None, before: float | None, band: Band, *, by_chance: bool = False) -> str:
+    """What a change is called; ``by_chance`` where shares so far apart are to be expected of samples so few."""
     if now is None or before is None:
         return "nothing to compare"
     if band.width is None:
         return f"unknown: {band.runs} {band.of}, {RUNS_MIN} needed"
-    if abs(now - before) <= band.width:
+    if by_chance or abs(now - before) <= band.width:
         return "no change beyond noise"
     return "better" if better(objective, now - before) else "worse"
 
@@ -111,8 +115,23 @@ def _trend(history: History, line: Line, key: Key) -> Trend:
     band = band_of(history, line, key)
     return Trend(
         line, key, row.unit, now, before, earlier[0] if earlier else "", release, when, band,
-        word_of(key.objective, now, before, band), word_of(key.objective, now, release, band),
+        word_of(key.objective, now, before, band, by_chance=bool(earlier) and _by_chance(key, runs, earlier[1])),
+        word_of(key.objective, now, release, band, by_chance=_by_chance(key, runs, older)),
     )  # fmt: skip
+
+
+def _by_chance(key: Key, runs: Iterable[Run], others: Iterable[Run]) -> bool:
+    """Whether the 99 % intervals of a share overlap; never of what is no share."""
+    claim = CLAIMS.get(key.objective)
+    if claim is None or claim.shape not in (Shape.RATIO_MAX, Shape.RATIO_MIN):
+        return False
+    (low, high), (other_low, other_high) = (_interval(key, mine) for mine in (runs, others))
+    return low <= other_high and other_low <= high
+
+
+def _interval(key: Key, runs: Iterable[Run]) -> tuple[float, float]:
+    rows = [row for run in runs if (row := key.row(run)) and row.verdict != "inconclusive"]
+    return interval_99(sum(failed_of(row) or 0 for row in rows), sum(row.samples for row in rows))
 
 
 def last_release(history: History, line: Line) -> tuple[tuple[Run, ...], str]:
@@ -124,8 +143,3 @@ def last_release(history: History, line: Line) -> tuple[tuple[Run, ...], str]:
         return (), ""
     chosen = others[-1].release
     return tuple(run for run in others if run.release == chosen), others[-1].started_at[:10]
-
-
-def places_of(lines: Iterable[Line]) -> list[Place]:
-    """The places of some lines, each once."""
-    return list(dict.fromkeys(line.place for line in lines))

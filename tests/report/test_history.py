@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
-from made_month import add_run, judgement, provenance_file
+from made_month import add_run, judgement, provenance_file, verdict_file
 
 from drills.report.history import History, Line, months_before, past_runs
 from drills.report.runs import runs_of
@@ -65,8 +66,7 @@ def test_three_milliseconds_within_the_noise_are_no_regression(tmp_path: Path) -
 @pytest.mark.parametrize(("figure", "word"), [(60.0, "worse"), (8.0, "better")])
 def test_a_change_past_the_noise_is_one(tmp_path: Path, figure: float, word: str) -> None:
     quiet_year(tmp_path)
-    for day in range(3, 6):  # the band knows this month too: what is new has to be more than a single run
-        put(tmp_path, f"2026-11-0{day}", 34.0)
+    put(tmp_path, "2026-11-03", 34.0)
     put(tmp_path, "2026-11-08", figure, drill="relay_drain")
     put(tmp_path, "2026-10-08", 34.0, drill="relay_drain")
     assert next(one for one in trends_of(history(tmp_path)) if one.line.drill == "relay_drain").word == word
@@ -87,12 +87,11 @@ def test_figures_in_doubt_are_neither_noise_nor_change(tmp_path: Path) -> None:
 
 
 def test_figures_of_another_place_are_never_compared(tmp_path: Path) -> None:
-    for nth, other in enumerate(({"pace": "real"}, {"tier": "prod"}, {"synthetic": "made by a test"})):
+    for nth, other in enumerate(({"pace": "real"}, {"synthetic": "made by a test"})):
         put(tmp_path, f"2026-10-0{nth + 1}", 10.0, **other)
     put(tmp_path, "2026-11-03", 30.0)
     trend = calm_trend(tmp_path)
     assert (trend.before, trend.band.runs) == (None, 1)
-    # the tier stands in verdict.json first, which is the same for all here
     assert len({line.place for line in history(tmp_path).lines}) == 3
 
 
@@ -128,3 +127,15 @@ def test_a_drills_own_time_is_its_key_figure(tmp_path: Path) -> None:
     (line,) = history(tmp_path).lines
     assert isinstance(line, Line)
     assert line.key and (line.key.objective, line.key.window) == ("relay_back_s", "fault")
+
+
+@pytest.mark.parametrize(("failed", "word"), [(1, "no change beyond noise"), (60, "worse")])
+def test_one_drop_more_is_chance_and_sixty_are_not(tmp_path: Path, failed: int, word: str) -> None:
+    for nth, month in enumerate(("2026-07", "2026-08", "2026-09", "2026-10", "2026-11")):
+        put(tmp_path, f"{month}-03", 30.0)
+        share = failed / 600 if month == "2026-11" else 0.0
+        path = tmp_path / month / "calm" / f"{month.replace('-', '')}03T140000-aaaa" / "verdict.json"
+        rows = [judgement("session_drop_ratio", "fault", figure=share, samples=600, failed=round(share * 600))]
+        path.write_text(json.dumps(verdict_file("calm", f"run-{nth}", "held", rows)))
+    (trend,) = trends_of(history(tmp_path))
+    assert (trend.key.objective, trend.word) == ("session_drop_ratio", word)

@@ -158,15 +158,16 @@ def test_hostile_text_is_shown_and_stays_text(hostile: Element, months: dict[str
 
 def test_the_answer_comes_first_and_then_what_to_beware_of(mixed: Element) -> None:
     (main,) = mixed.every("main")
-    answer, warning, scorecard = main.children[:3]
+    answer, warning, contents, decide, scorecard = main.children[:5]
     assert answer.text.startswith("Broken: in 2026-11 relay_drain (containers) is broken; ")
     assert warning.text.startswith("Beware: calm, the control run, was not made on reference (containers)")
+    assert contents.tag == "nav" and decide.text.startswith("What needs a decision")
     assert scorecard.text.startswith("Scorecard")
 
 
 def test_the_scorecard_has_a_line_for_each_newest_run(mixed: Element) -> None:
-    scorecard, *_ = (table for table in mixed.every("table"))
-    rows = [[cell.text for cell in row.children] for row in scorecard.every("tr")]
+    (runs,) = (table for table in mixed.every("table") if table.children[0]["id"] == "runs-table")
+    rows = [[cell.text for cell in row.children] for row in runs.every("tr")]
     assert rows[0] == ["drill", "verdict", "when (UTC)", "target", "stage", "tier", "pace", "what decided it"]
     assert [row[:2] for row in rows[1:]] == [
         ["relay_drain", "✕ broken"], ["relay_drain", "✕ broken"], ["gateway_lost", "– not run"],
@@ -216,7 +217,8 @@ def test_judgements_that_are_inconclusive_for_one_reason_are_told_together(tmp_p
     write_month(tmp_path, MONTH)
     text = read(tmp_path).text
     assert (
-        "✕ broken c in fault: 0.01, limit 0.02; a late generator ? inconclusive 2 judgements: a late generator" in text
+        "✕ broken c in fault: 0.01, limit 0.02; a late generator ? inconclusive 2 judgements in fault: a late generator"
+        in text
     )
 
 

@@ -43,7 +43,9 @@ def test_a_month_of_made_records_says_that_it_is(tmp_path: Path) -> None:
     made_month(tmp_path)
     html = write_month(tmp_path, MONTH).read_text()
     report = json.loads((tmp_path / MONTH / "report.json").read_text())
-    assert "by synthetic records alone" in report["answer"]
+    assert (report["gravest"], report["answer"]) == (
+        "not run", "Not run: in 2026-11 nothing was observed; all of its records are synthetic.",
+    )  # fmt: skip
     assert report["synthetic"] and report["drills"][0]["synthetic"]
     assert "Synthetic records:" in html
     assert "Synthetic" in (tmp_path / MONTH / "report.md").read_text()
