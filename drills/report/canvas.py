@@ -41,7 +41,7 @@ def windows(ax: Any, series: SeriesFile) -> None:
     _, end_s = shown(series)
     for fault in series.faults:
         to_s = end_s if fault.to_s is None else fault.to_s
-        ax.axvspan(fault.from_s, to_s, color=FAULT_BAND, alpha=0.4, linewidth=0, zorder=0.5)
+        ax.axvspan(fault.from_s, to_s, color=FAULT_BAND, alpha=0.22, linewidth=0, zorder=0.5)
     for edge in sorted({round(edge, 1) for window in series.windows.values() for edge in (window.from_s, window.to_s)}):
         ax.axvline(edge, color=GREY, linewidth=0.6, zorder=1)
 

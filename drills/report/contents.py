@@ -15,7 +15,7 @@ from drills.report import surroundings
 from drills.report.budget import TierTable, tables_of
 from drills.report.decisions import Decision, decisions_of
 from drills.report.expected import Expected
-from drills.report.history import History, past_runs
+from drills.report.history import History, Line, Place, past_runs
 from drills.report.overview import Overview
 from drills.report.picture import Pictures, write_pictures
 from drills.report.runbook import Coverage, coverage_of
@@ -46,6 +46,14 @@ class Contents:
     runbook: tuple[Coverage, ...]
     surroundings: tuple[surroundings.Surroundings, ...]
     uncovered: tuple[str, ...]
+
+    @property
+    def trends_by_line(self) -> list[tuple[Line, list[Trend]]]:
+        """The trends of each drill in each place, together."""
+        found: dict[tuple[str, Place], list[Trend]] = {}
+        for one in self.trends:
+            found.setdefault((one.line.drill, one.line.place), []).append(one)
+        return [(rows[0].line, rows) for rows in found.values()]
 
     @property
     def synthetic(self) -> str:

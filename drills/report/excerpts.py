@@ -117,7 +117,7 @@ def _lines(folder: Path, started_at: str, moments: Mapping[float, str]) -> Itera
                 at_s = (datetime.fromisoformat(stamp[1] + "+00:00") - second_0).total_seconds()
                 text = text[stamp.end() :] if stamp.start() < 40 else text
             if at_s is not None and text.strip() and any(abs(at_s - moment) <= AROUND_S for moment in moments):
-                yield Line(round(at_s, 3), path.stem, scrubbed(" ".join(text.split())[:LETTERS_MAX]))
+                yield Line(round(at_s, 3), path.stem, scrubbed(" ".join(text.split()))[:LETTERS_MAX])
 
 
 def _raw_lines(path: Path) -> list[str]:

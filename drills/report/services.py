@@ -77,7 +77,7 @@ def _few(rows: Mapping[str, Row]) -> dict[str, Row]:
     ordered = sorted(rows, key=lambda name: -sum(value or 0.0 for value in rows[name]))
     kept = ordered if len(ordered) <= LINES_MAX else ordered[: LINES_MAX - 1]
     rest = [rows[name] for name in ordered[len(kept) :]]
-    few = {name: rows[name] for name in rows if name in kept}
+    few = {name: rows[name] for name in sorted(kept)}
     return {**few, f"{len(rest)} others": _summed(rest)} if rest else few
 
 
@@ -102,6 +102,7 @@ def _stairs(ax: Any, series: SeriesFile, rows: Mapping[str, Row]) -> None:
 
 def _dressed(ax: Any, series: SeriesFile, words: str, empty: str) -> None:
     dress(ax, words)
-    if empty:
+    if empty:  # there is little room, and one word must do
+        ax.set_ylabel(words.partition("\n")[0].partition(",")[0], rotation=0, ha="right", va="center")
         ax.annotate(empty, (0.01, 0.9), xycoords="axes fraction", va="top", fontsize=8, color=QUIET)
         ax.set_yticks([])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from drills.report.canvas import ORANGE, RED
 from drills.report.files import SeriesFile
 from drills.report.picture import write_pictures
 from drills.report.runs import runs_of
-from drills.report.silence_chart import LEAST_PT, MOST_IN, height_in
+from drills.report.silence_chart import LEAST_PT, MOST_IN, height_in, lanes, lanes_of
 
 
 def crowded(count: int, silences: list[list[float]]) -> dict[str, Any]:
@@ -46,6 +47,16 @@ def test_one_silence_among_a_thousand_sessions_is_still_seen(tmp_path: Path) -> 
     heights = [abs(float(low) - float(y)) for path in red
                for y, low in re.findall(r"M\S+ (\S+?)H\S+?V(\S+?)H", path)]  # fmt: skip
     assert heights and max(heights) >= LEAST_PT - 0.1
+
+
+def test_many_sessions_share_lanes_and_nobody_sits_on_anybody() -> None:
+    series = SeriesFile.model_validate(crowded(1000, []))
+    found = lanes_of(series)
+    assert (len(found), lanes(found)) == (1000, 167)  # as many as live at once
+    for lane in range(167):
+        lives = sorted((series.sessions.from_s[place], series.sessions.to_s[place])
+                       for place, mine in found.items() if mine == lane)  # fmt: skip
+        assert all(before[1] <= after[0] for before, after in pairwise(lives))
 
 
 def test_few_sessions_have_their_numbers_beside_them(tmp_path: Path) -> None:
