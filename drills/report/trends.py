@@ -1,9 +1,10 @@
 """This month against the last and against the last release, with a band of noise from repeated calm runs.
 
-The band is how far two calm runs of the same place lie apart when nothing at all was changed: the 95th percentile of
-the difference between any two of them. Figures that are in doubt (inconclusive) are left out. A change within it is
-called none, and where there are too few calm runs to know it, nothing is called anything. A figure that calm runs do
-not have (how soon a relay is back) takes its band from the drill's own earlier runs on one and the same release. A
+The band is how far two calm runs of the same place and release lie apart when nothing at all was changed: the 95th
+percentile of the difference between any two of them, of the months before where there are enough, so that a regression
+is no part of the noise that it is measured by. Figures that are in doubt (inconclusive) are left out. A change within
+it is called none, and where there are too few calm runs to know it, nothing is called anything. A figure that calm runs
+do not have (how soon a relay is back) takes its band from the drill's own runs. A
 share (of drops, of failures) must also differ by more than chance: one drop in 600 sessions is no trend.
 """
 
@@ -54,15 +55,20 @@ class Trend:
 
 
 def band_of(history: History, line: Line, key: Key) -> Band:
-    """The band of a figure of a line."""
-    calm = list(history.of_place(line.place, CONTROL))[-NEWEST_RUNS:]
+    """The band of a figure of a line; this month's runs are in it only where there are too few before."""
+    calm = list(history.of_place(line.place, CONTROL))
     keys = [Key(key.objective, window) for window in CALM_WINDOWS]
-    found = [figures for run in calm if (figures := _figures(run, keys))]
-    if found or any(one.row(run) for run in calm for one in keys):
-        return Band(_width(found), len(found), "calm runs")
-    own = [run for run in history.of_place(line.place, line.drill) if run.release == line.last.release][-NEWEST_RUNS:]
-    found = [figures for run in own if (figures := _figures(run, [key]))]
-    return Band(_width(found), len(found), "of its own runs")
+    if any(one.row(run) for run in calm for one in keys):
+        return _band(history, calm, keys, "calm runs")
+    return _band(history, list(history.of_place(line.place, line.drill)), [key], "of its own runs")
+
+
+def _band(history: History, runs: list[Run], keys: list[Key], of: str) -> Band:
+    known = [(run, figures) for run in runs if (figures := _figures(run, keys))]
+    mine = {run.path for run in history.runs_of[history.month]}
+    before = [(run, figures) for run, figures in known if run.path not in mine]
+    chosen = (before if len(before) >= RUNS_MIN else known)[-NEWEST_RUNS:]
+    return Band(_width([(run.release, figures) for run, figures in chosen]), len(chosen), of)
 
 
 def _figures(run: Run, keys: list[Key]) -> list[float]:
@@ -70,13 +76,12 @@ def _figures(run: Run, keys: list[Key]) -> list[float]:
     return [value for key in keys if (value := key.value([run])) is not None]
 
 
-def _width(by_run: list[list[float]]) -> float | None:
-    """The 95th percentile of the differences between the figures of different runs."""
-    if len(by_run) < RUNS_MIN:
+def _width(found: list[tuple[tuple[str, ...], list[float]]]) -> float | None:
+    """The 95th percentile of the differences between the figures of different runs of one release."""
+    pairs = [(mine, theirs) for (release, mine), (other, theirs) in combinations(found, 2) if release == other]
+    if len(found) < RUNS_MIN or not pairs:
         return None
-    differences = sorted(
-        abs(one - other) for mine, theirs in combinations(by_run, 2) for one in mine for other in theirs
-    )
+    differences = sorted(abs(one - other) for mine, theirs in pairs for one in mine for other in theirs)
     return differences[min(len(differences) - 1, math.ceil(PAIRS_SHARE * len(differences)) - 1)]
 
 
