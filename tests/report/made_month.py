@@ -94,16 +94,18 @@ def add_run(
     return folder
 
 
-def hostile_finding() -> dict[str, Any]:
-    """What a finding's file holds where whoever wrote it means no good; YAML itself takes no half characters."""
-    words = HOSTILE.replace("\ud800", "").replace("\x00", "").replace("\x08", "")
+def hostile_ledger(out: Path) -> None:
+    """A finding whose author means no good, as far as its reader lets anybody: what cannot be seen is refused."""
+    words = "".join(letter for letter in HOSTILE if letter.isprintable())
     look = {"run": "2026-11/calm/20261103T140000-aaaa", "at": "2026-11-03T14:00:00Z", "outcome": "broken",
             "stage": words, "tier": words, "pace": words, "says": words}  # fmt: skip
-    return {
+    finding = {
         "id": "x.y.z", "drill": words, "objective": words, "target": words, "severity": "critical", "state": "new",
         "owner": words, "due": "2026-11-04", "root_cause": words, "evidence": [look],
         "timeline": [{"at": "2026-11-03T14:00:00Z", "text": words}],
     }  # fmt: skip
+    (out / "findings").mkdir()
+    (out / "findings" / "x.y.z.yaml").write_text(yaml.safe_dump(finding))
 
 
 def hostile_month(out: Path) -> Path:
@@ -132,11 +134,22 @@ def hostile_month(out: Path) -> Path:
     series["sessions"] = {"session": [1], "kind": [HOSTILE], "from_s": [0.5], "to_s": [5.0]}
     series["silences"] = [[0, 2.0, 400.0]]
     (folder / "series.json").write_text(json.dumps(series))
-    (out / "findings").mkdir()
-    (out / "findings" / "x.y.z.yaml").write_text(yaml.safe_dump(hostile_finding()))
     journal = json.dumps({"event": "run.failed", "error": HOSTILE}) + "\n"
     add_run(out, "javascript:alert(1)", "20261103T150000-aaaa", judged=False, journal=journal, provenance=facts)
     return folder
+
+
+def all_hostile(out: Path) -> None:
+    """The same, with a ledger, and with runs that count: the scorecard and all that follows of it say their words."""
+    hostile_month(out)
+    hostile_ledger(out)
+    rows = [judgement(verdict="broken", reason=HOSTILE, window=HOSTILE, unit=HOSTILE, indicator="session drop rate")]
+    for drill, more in (("relay_drain", {}), ("relay_loss", {"synthetic": HOSTILE})):
+        facts = provenance_file(
+            command=f"``` {HOSTILE}", pace=HOSTILE, programs={"gateway": HOSTILE}, platform=HOSTILE, **more
+        )
+        add_run(out, drill, "20261103T160000-aaaa", verdict="broken", judgements=rows, provenance=facts,
+                target=HOSTILE, stage=HOSTILE, tier=HOSTILE, doubts=[HOSTILE])  # fmt: skip
 
 
 def mixed_month(out: Path) -> None:

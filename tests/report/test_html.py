@@ -10,7 +10,16 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from made_month import HOSTILE_SEEN, MONTH, add_run, hostile_month, judgement, mixed_month, provenance_file, series_file
+from made_month import (
+    HOSTILE_SEEN,
+    MONTH,
+    add_run,
+    all_hostile,
+    judgement,
+    mixed_month,
+    provenance_file,
+    series_file,
+)
 from page_reader import Element, page_of
 
 from drills.report.files import SeriesFile
@@ -21,7 +30,7 @@ STATUSES = (
     "broken", "not run", "cannot be read", "inconclusive", "held", "violated", "unknown", "holds", "synthetic",
     "this month", "earlier", "never", "no drill", "new", "ongoing", "regressed", "stale", "resolved",
 )  # fmt: skip
-MONTHS: dict[str, Callable[[Path], object]] = {"mixed": mixed_month, "hostile": hostile_month}
+MONTHS: dict[str, Callable[[Path], object]] = {"mixed": mixed_month, "hostile": all_hostile}
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from made_month import MONTH, add_run, hostile_month, mixed_month, provenance_file
+from made_month import MONTH, add_run, all_hostile, mixed_month, provenance_file
 
 from drills.report import schema
 from drills.report.month import write_month
@@ -24,7 +24,7 @@ def test_the_published_schema_is_that_of_the_code() -> None:
     jsonschema.Draft202012Validator.check_schema(schema.schema())
 
 
-@pytest.mark.parametrize("month", [mixed_month, hostile_month, made_month])
+@pytest.mark.parametrize("month", [mixed_month, all_hostile, made_month])
 def test_a_report_keeps_to_its_schema(tmp_path: Path, month: Callable[[Path], object]) -> None:
     month(tmp_path)
     write_month(tmp_path, MONTH)
