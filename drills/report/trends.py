@@ -114,13 +114,13 @@ def _indicator_keys(run: Run) -> list[Key]:
 def _trend(history: History, line: Line, key: Key) -> Trend:
     runs = line.runs[history.month]
     row = next(found for run in reversed(runs) if (found := key.row(run)) is not None)
-    earlier = line.before(history.month)
+    before_when, earlier = line.before(history.month) or ("", ())
     older, when = last_release(history, line)
-    now, before, release = key.value(runs), key.value(earlier[1]) if earlier else None, key.value(older)
+    now, before, release = key.value(runs), key.value(earlier), key.value(older)
     band = band_of(history, line, key)
     return Trend(
-        line, key, row.unit, now, before, earlier[0] if earlier else "", release, when, band,
-        word_of(key.objective, now, before, band, by_chance=bool(earlier) and _by_chance(key, runs, earlier[1])),
+        line, key, row.unit, now, before, before_when, release, when, band,
+        word_of(key.objective, now, before, band, by_chance=_by_chance(key, runs, earlier)),
         word_of(key.objective, now, release, band, by_chance=_by_chance(key, runs, older)),
     )  # fmt: skip
 
