@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,10 @@ AROUND_S = 1.5  # before and after: a heartbeat at fast pace and some of the ser
 LINES_MAX, EXCERPTS_MAX, LETTERS_MAX = 24, 4, 240
 BYTES_MAX = 32 * 2**20  # of one log; the rest is left out, and a run of minutes does not have more
 NOT_SERVICES = ("locust_",)
+PROXY = "toxiproxy"  # writes JSON, and its times have no parts of a second
 _STAMP = re.compile(r"(20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:\.[0-9]+)?)(?:Z|\+00:00)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_PARTICULARS = re.compile(r"\S*\d\S*|'[^']*'")  # times, ids, addresses, numbers, names
 _LOUD = re.compile(r"\b(WARN|ERROR|error|panicked)\b")
 # where each objective's worst moment is to be seen: the row of the series, and whether its largest or its first counts
 _WORST = {
@@ -56,16 +58,31 @@ def excerpts(record: Record, series: Mapping[str, Any], verdict: Verdict) -> lis
     found = []
     for at_s, about in sorted(moments.items())[:EXCERPTS_MAX]:
         near = sorted((line for line in lines if abs(line.at_s - at_s) <= AROUND_S), key=lambda line: line.at_s)
-        kept = _telling(near, at_s)
-        rows = [asdict(line) for line in kept]
-        found.append({"at_s": at_s, "about": about, "lines": rows, "left_out": len(near) - len(kept)})
+        kept, left_out = _telling(near, at_s)
+        found.append({"at_s": at_s, "about": about, "lines": [asdict(line) for line in kept], "left_out": left_out})
     return found
 
 
-def _telling(lines: list[Line], at_s: float) -> list[Line]:
-    """As many as there is room for: warnings and errors before all else, then what is nearest to the moment."""
-    order = sorted(lines, key=lambda line: (not _LOUD.search(line.text), abs(line.at_s - at_s)))
-    return sorted(order[:LINES_MAX], key=lambda line: line.at_s)
+def _telling(lines: list[Line], at_s: float) -> tuple[list[Line], int]:
+    """As many as there is room for, and how many are left out; lines that say the same of others are one.
+
+    Warnings and errors come before all else, what is nearest to the moment next, and our own proxies last: they speak
+    of every connection that a fault cuts.
+    """
+    alike: dict[tuple[str, str], list[Line]] = {}
+    for line in lines:
+        alike.setdefault((line.service, _PARTICULARS.sub("#", line.text)), []).append(line)
+    groups = sorted(alike.values(), key=lambda group: _quietness(group[0], at_s))
+    kept = [_one_of(group) for group in groups[:LINES_MAX]]
+    return sorted(kept, key=lambda line: line.at_s), sum(map(len, groups[LINES_MAX:]))
+
+
+def _quietness(line: Line, at_s: float) -> tuple[bool, bool, float]:
+    return line.service == PROXY, not _LOUD.search(line.text), abs(line.at_s - at_s)
+
+
+def _one_of(group: list[Line]) -> Line:
+    return group[0] if len(group) == 1 else replace(group[0], text=f"{group[0].text} (and {len(group) - 1} alike)")
 
 
 def _moments(series: Mapping[str, Any], verdict: Verdict) -> dict[float, str]:

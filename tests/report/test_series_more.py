@@ -108,12 +108,26 @@ def test_all_services_lines_around_what_broke_stand_on_one_clock(tmp_path: Path)
 
 def test_of_too_many_lines_the_loud_ones_are_kept_and_secrets_never(tmp_path: Path) -> None:
     record = drained(tmp_path / "run").record()
-    quiet = [f"{STARTED.format(4.5)} INFO line {number}" for number in range(100)]
+    words = [f"{one}{other}" for one in "abcdefghij" for other in "klmnopqrst"]
+    quiet = [f"{STARTED.format(4.5)} INFO {word}" for word in words]
     token = "v4.public." + "A" * 40
     logged(tmp_path / "run", "gateway", *quiet, f"{STARTED.format(5.9)} ERROR bad token {token}")
     (found,) = excerpts(record, series_of(record), verdict())
     assert (len(found["lines"]), found["left_out"]) == (LINES_MAX, 101 - LINES_MAX)
     assert found["lines"][-1]["text"] == "ERROR bad token [secret]"
+
+
+def test_lines_that_say_the_same_are_one_and_our_own_proxy_comes_last(tmp_path: Path) -> None:
+    record = drained(tmp_path / "run").record()
+    logged(tmp_path / "run", "toxiproxy", *(f'{{"level":"warn","time":"{STARTED.format(4.0)}"}}' for _ in range(99)))
+    logged(
+        tmp_path / "run", "gateway", *(f"{STARTED.format(4.3)} INFO client {number} is gone" for number in range(50))
+    )
+    (found,) = excerpts(record, series_of(record), verdict())
+    assert [line["text"] for line in found["lines"] if line["service"] == "gateway"] == [
+        "INFO client 0 is gone (and 49 alike)"
+    ]
+    assert (len(found["lines"]), found["left_out"]) == (2, 0)
 
 
 def test_without_logs_or_without_anything_broken_there_are_none(tmp_path: Path) -> None:
