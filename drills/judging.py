@@ -32,7 +32,7 @@ def judge_folder(folder: Path) -> Verdict:
     verdict = judge(record, scenario, catalogue.tiers)
     write_ledger(record, folder)
     write_verdict(folder, verdict)
-    write_series(record, folder)
+    write_series(record, folder, verdict)
     return verdict
 
 

@@ -26,7 +26,7 @@ from drills.scenario.durations import Duration
 from drills.scenario.models import ObjectiveSpec, Scenario
 from drills.scenario.parse import least_samples
 from drills.scenario.tiers import Tiers
-from drills.weighing import GRAVITY, Outcome, excused, weighed
+from drills.weighing import GRAVITY, Outcome, allowed_share, excused, failures, weighed
 
 __all__ = ["EXITS", "InvariantRow", "Judgement", "Outcome", "Verdict", "judge", "limit_of", "write_verdict"]
 
@@ -50,6 +50,8 @@ class Judgement:
     indicator: str = ""
     silent: bool = False  # users were hurt, and the control plane gave no sign of the fault that did it
     rows: str = ""  # where in the run's folder the figure is made from, so that it can be worked out again
+    failed: int | None = None  # of a ratio or a percentile: the samples that used up its error budget
+    allowed_share: float | None = None  # and the share of all samples that may
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ def _judged(record: Record, spec: ObjectiveSpec, window: str, limit: float, doub
     return Judgement(
         spec.claim, window, outcome, figure, limit, claim.unit, evidence.samples, samples_min, spec.why, reason,
         claim.indicator, rows=rows_of(claim, window, span),
+        failed=failures(claim, evidence, limit), allowed_share=allowed_share(claim, limit),
     )  # fmt: skip
 
 

@@ -191,6 +191,32 @@ def _past(evidence: Evidence, limit: float) -> int:
     return int((numpy.asarray(evidence.values) > limit).sum())
 
 
+def failures(claim: Claim, evidence: Evidence, limit: float) -> int | None:
+    """How many samples of a share failed, or lie past a percentile's limit; None for what is no share of samples."""
+    if evidence.missing or evidence.figure is None:
+        return None
+    match claim.shape:
+        case Shape.RATIO_MAX:
+            return evidence.hits
+        case Shape.RATIO_MIN:
+            return evidence.samples - (evidence.hits or 0)
+        case Shape.QUANTILE_MAX:
+            return _past(evidence, limit)
+    return None
+
+
+def allowed_share(claim: Claim, limit: float) -> float | None:
+    """The share of samples that may fail; None for what is no share of samples."""
+    match claim.shape:
+        case Shape.RATIO_MAX:
+            return limit
+        case Shape.RATIO_MIN:
+            return round(1 - limit, 9)
+        case Shape.QUANTILE_MAX:
+            return round(1 - (claim.quantile or 0.5), 9)
+    return None
+
+
 def _ratio_max(claim: Claim, evidence: Evidence, limit: float) -> tuple[Outcome, str]:
     low, high = interval_99(evidence.hits or 0, evidence.samples)
     assert evidence.figure is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from drills.bench import first_packet, pump, stage, udp_proxy, verdict
+from drills.bench import first_packet, pump, report, stage, udp_proxy, verdict
 from drills.bench.rows import Row
 
 Benchmark = Callable[[Path], list[Row]]  # given an empty folder that is removed afterwards; raises CannotRun
@@ -16,4 +16,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "pump": pump.measured,
     "udp_proxy": udp_proxy.measured,
     "verdict": verdict.measured,
+    "report": report.measured,
 }

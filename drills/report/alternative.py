@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drills.report.files import FaultRow, Row, SeriesFile, VerdictFile
+from drills.report.services import GENERATOR, refusal_rows, rejection_rows
 from drills.report.timeline import named
 from drills.report.words import number
 
@@ -13,7 +14,32 @@ CHANGES_MAX = 6
 
 def label(drill: str) -> str:
     """What kind of picture it is."""
-    return f"{drill} second by second: faults, latency, silences, losses, sessions, set-ups and relay states"
+    return f"What users of {drill} met, second by second: faults, latency, silences, losses, sessions and set-ups"
+
+
+def services_label(drill: str) -> str:
+    """The same of the other picture."""
+    return f"What the services of {drill} did, second by second: relay states, requests, refusals, rejections and CPU"
+
+
+def services_description(series: SeriesFile) -> str:
+    """The figures that a look at the services' picture would give."""
+    return " ".join(_services(series))
+
+
+def _services(series: SeriesFile) -> Iterator[str]:
+    relays = sorted({stretch.relay for stretch in series.relays})
+    if relays:
+        yield "Relay states: " + "; ".join(f"{relay} {_states(series, relay)}" for relay in relays) + "."
+    for name, words, unit in (("requests", "Requests", " a second"), ("cpu_share", "CPU, in cores", "")):
+        rows = {key: [value for value in row if value is not None] for key, row in series.by_key(name).items()
+                if not key.startswith(GENERATOR)}  # fmt: skip
+        usual = [f"{key} {number(sorted(row)[len(row) // 2], 'ratio')}" for key, row in rows.items() if row]
+        if usual:
+            yield f"{words}{unit}, usually: {', '.join(usual)}."
+    for found, words in ((refusal_rows(series), "Failed logins and limits"), (rejection_rows(series), "Rejections")):
+        counts = [f"{reason} {sum(value or 0 for value in row):g}" for reason, row in found.items()]
+        yield f"{words}: {', '.join(counts) if counts else 'none'}."
 
 
 def description(series: SeriesFile, verdict: VerdictFile) -> str:
@@ -32,9 +58,9 @@ def _sentences(series: SeriesFile, verdict: VerdictFile) -> Iterator[str]:
     live = [count for count in series.row("sessions_live") if count]
     yield f"Live sessions: at most {max(live):g}." if live else "No session was live."
     yield f"Failed set-ups: {series.total('setups_failed')}; failed handshakes: {series.total('handshakes_failed')}."
-    relays = sorted({stretch.relay for stretch in series.relays})
-    if relays:
-        yield "Relay states: " + "; ".join(f"{relay} {_states(series, relay)}" for relay in relays) + "."
+    silent = {place for place, _, _ in series.silences}
+    if series.sessions.session:
+        yield f"Silent for 100 ms or more: {len(silent)} of {len(series.sessions.session)} sessions."
 
 
 def _lasted(fault: FaultRow) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from drills.report import alternative
 from drills.report.environment import Group, conditions, groups
-from drills.report.files import FaultRow, SeriesFile
+from drills.report.files import Excerpt, FaultRow, LogLine, SeriesFile
 from drills.report.matrix import Matrix, Miss, matrix_of, misses
 from drills.report.noticed import Noticed, noticed
+from drills.report.rejections import Rejection, rejections
 from drills.report.runs import Run
 from drills.report.svg import inlined
 from drills.report.timeline import Moment, named, timeline
@@ -30,7 +31,7 @@ class FaultLine:
 
 @dataclass(frozen=True)
 class Chapter:
-    """What the page says of one run; ``picture`` is SVG, all else plain text."""
+    """What the page says of one run; ``picture`` and ``services`` are SVG, all else plain text."""
 
     run: Run
     anchor: str
@@ -39,6 +40,8 @@ class Chapter:
     command: str
     picture: str
     picture_says: str
+    services: str
+    services_says: str
     matrix: Matrix
     misses: tuple[Miss, ...]
     faults: tuple[FaultLine, ...]
@@ -47,6 +50,8 @@ class Chapter:
     doubts: tuple[str, ...]
     conditions: Group
     groups: tuple[Group, ...]
+    rejections: tuple[Rejection, ...]
+    excerpts: tuple[Logged, ...]
 
     @property
     def silent(self) -> bool:
@@ -54,20 +59,35 @@ class Chapter:
         return any(one.silent for one in self.detection)
 
 
-def chapter_of(run: Run, heading: str, drawing: str, taken: Collection[str] = ()) -> Chapter:
-    """What the page says of a run; ``drawing`` is its picture's SVG or nothing, ``taken`` the anchors before it."""
+@dataclass(frozen=True)
+class Logged:
+    """What all services logged around a moment: when on the wall clock, about what, and lines with their clock."""
+
+    clock: str
+    about: str
+    lines: tuple[tuple[str, LogLine], ...]
+    left_out: int
+
+
+def chapter_of(run: Run, heading: str, drawings: tuple[str, str], taken: Collection[str] = ()) -> Chapter:
+    """What the page says of a run; ``drawings`` are its pictures' SVG or nothing, ``taken`` the anchors before it."""
     anchor = _anchor(heading, taken)
     series = run.series
-    picture = inlined(drawing, anchor, alternative.label(heading), f"{anchor}-says") if drawing else ""
+    users, services = drawings
+    picture = inlined(users, anchor, alternative.label(heading), f"{anchor}-says") if users else ""
+    below = f"{anchor}-services"
+    other = inlined(services, below, alternative.services_label(heading), f"{below}-says") if services else ""
     return Chapter(
         run, anchor, heading, _when(run), command_of(run), picture,
         alternative.description(series, run.verdict) if series and run.verdict else "",
+        other, alternative.services_description(series) if series else "",
         matrix_of(run), misses(run),
         tuple(_fault(row, series) for row in series.faults) if series else (),
         timeline(series) if series else (),
         tuple(noticed(row) for row in run.verdict.detection) if run.verdict else (),
         run.verdict.doubts if run.verdict else (),
-        conditions(run), groups(run),
+        conditions(run), groups(run), rejections(run),
+        tuple(_logged(one, series) for one in series.excerpts) if series else (),
     )  # fmt: skip
 
 
@@ -80,6 +100,11 @@ def _anchor(heading: str, taken: Collection[str]) -> str:
 
 def _when(run: Run) -> str:
     return f"{moment(run.started_at)} UTC" + (f", {run.series.seconds} s long" if run.series else "")
+
+
+def _logged(one: Excerpt, series: SeriesFile) -> Logged:
+    lines = tuple((moment(series.started_at, line.at_s, day=False), line) for line in one.lines)
+    return Logged(moment(series.started_at, one.at_s, day=False), one.about, lines, one.left_out)
 
 
 def _fault(row: FaultRow, series: SeriesFile) -> FaultLine:

@@ -36,6 +36,8 @@ class JudgementRow(_File):
     indicator: str = ""
     silent: bool = False
     rows: str = ""
+    failed: int | None = None
+    allowed_share: float | None = None
 
 
 class FirstRow(_File):
@@ -144,6 +146,32 @@ class StretchRow(_File):
     to_s: float
 
 
+class SessionColumns(_File):
+    """The lives of the sessions that came up, in the order in which they did."""
+
+    session: tuple[int, ...] = ()
+    kind: tuple[str, ...] = ()
+    from_s: tuple[float, ...] = ()
+    to_s: tuple[float, ...] = ()
+
+
+class LogLine(_File):
+    """One line of a service's log."""
+
+    at_s: float
+    service: str
+    text: str
+
+
+class Excerpt(_File):
+    """What all services logged around a moment."""
+
+    at_s: float
+    about: str
+    lines: tuple[LogLine, ...]
+    left_out: int = 0
+
+
 class SeriesFile(_File):
     """series.json (drills/report/series.py)."""
 
@@ -158,6 +186,10 @@ class SeriesFile(_File):
     faults: tuple[FaultRow, ...]
     events: tuple[EventRow, ...]
     relays: tuple[StretchRow, ...]
+    sessions: SessionColumns = SessionColumns()
+    silences: tuple[tuple[int, float, float], ...] = ()
+    silences_left_out: int = 0
+    excerpts: tuple[Excerpt, ...] = ()
     per_second: dict[str, Row | dict[str, Row]]
 
     @model_validator(mode="after")
@@ -166,12 +198,22 @@ class SeriesFile(_File):
             for one in row.values() if isinstance(row, dict) else (row,):
                 if len(one) != self.seconds:
                     raise ValueError(f"per_second.{name}: found {len(one)} seconds, expected {self.seconds}")
+        columns = {len(column) for _, column in self.sessions}
+        if len(columns) > 1:
+            raise ValueError(f"sessions: found columns of {sorted(columns)} rows, expected them alike")
+        if any(not 0 <= place < min(columns) for place, _, _ in self.silences):
+            raise ValueError("silences: found one of no session, expected a place among the sessions")
         return self
 
     def row(self, name: str) -> Row:
         """One per-second row; nothing in any second where the series does not have it."""
         found: Any = self.per_second.get(name)
         return found if isinstance(found, list) else [None] * self.seconds
+
+    def by_key(self, name: str) -> dict[str, Row]:
+        """The per-second rows of one name, by service, counter or reason; none where the series does not have them."""
+        found: Any = self.per_second.get(name)
+        return found if isinstance(found, dict) else {}
 
     def total(self, name: str) -> int:
         """The sum of a counting row."""

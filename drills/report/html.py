@@ -7,7 +7,6 @@ policy in the page itself forbids scripts and everything that is not in the page
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,13 +15,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from drills.report.chapter import Chapter, chapter_of
+from drills.report.contents import Contents
 from drills.report.noticed import HEAD as NOTICED_HEAD
 from drills.report.outside import one_line
-from drills.report.overview import Overview
+from drills.report.picture import Pictures
 from drills.report.runs import GRAVEST_FIRST
 from drills.report.scorecard import HEAD, score_of
-from drills.report.teeth import Teeth
-from drills.report.words import figure, limit, moment
+from drills.report.words import figure, figures, limit, moment, month_name, share
 
 TEMPLATES = Path(__file__).parent / "templates"
 # A word and a sign for each status, so that no colour has to be seen.
@@ -30,30 +29,41 @@ MARKS = {
     "broken": ("broken", "✕"), "not run": ("not run", "–"), "unreadable": ("cannot be read", "!"),
     "inconclusive": ("inconclusive", "?"), "held": ("held", "✓"),
     "caught": ("caught", "✓"), "missed": ("missed", "✕"), "false alarm": ("false alarm", "✕"),  # of the teeth matrix
+    "synthetic": ("synthetic", "≈"),
+    "new": ("new", "!"), "ongoing": ("ongoing", "…"), "regressed": ("regressed", "✕"), "stale": ("stale", "?"),
+    "resolved": ("resolved", "✓"),  # of the findings
+    "this month": ("this month", "✓"), "earlier": ("earlier", "…"), "never": ("never", "–"),
+    "no drill": ("no drill", "–"),  # of the runbook
     "violated": ("violated", "✕"), "unknown": ("unknown", "?"), "holds": ("holds", "✓"),
 }  # fmt: skip
 
 
-def html(
-    overview: Overview, pictures: Mapping[str, Path], teeth: Teeth | None = None, teeth_problem: str = ""
-) -> str:  # fmt: skip
-    """The whole page; ``pictures`` has the picture of each run, by the run's path."""
+def html(contents: Contents) -> str:
+    """The whole page."""
+    overview = contents.overview
     chapters: list[Chapter] = []
     for run in overview.newest:
-        drawn = pictures.get(run.path)
-        drawing = drawn.read_text(encoding="utf-8") if drawn else ""
-        chapters.append(chapter_of(run, overview.told_apart(run), drawing, {one.anchor for one in chapters}))
+        drawings = _drawings(contents.pictures.get(run.path))
+        chapters.append(chapter_of(run, overview.told_apart(run), drawings, {one.anchor for one in chapters}))
     counts = Counter(run.status for run in overview.counted)
     template = _environment().get_template("month.html")
     return template.render(
+        contents=contents,
         overview=overview,
         chapters=chapters,
+        anchors={chapter.run.path: chapter.anchor for chapter in chapters},
         head=HEAD,
-        teeth=teeth,
-        teeth_problem=teeth_problem,
+        teeth=contents.teeth,
+        teeth_problem=contents.teeth_problem,
         tally=[(status, counts[status]) for status in GRAVEST_FIRST if counts[status]],
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
     )
+
+
+def _drawings(drawn: Pictures | None) -> tuple[str, str]:
+    if drawn is None:
+        return "", ""
+    return drawn.users.read_text(encoding="utf-8"), drawn.services.read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:
@@ -61,8 +71,18 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True, finalize=_shown,
     )  # fmt: skip
-    environment.globals.update(marks=MARKS, noticed_head=NOTICED_HEAD, score_of=score_of, moment=moment)
-    environment.filters.update(figure=figure, limit=limit, svg=Markup, below=_below, breakable=_breakable)
+    environment.globals.update(
+        marks=MARKS,
+        noticed_head=NOTICED_HEAD,
+        score_of=score_of,
+        moment=moment,
+        month_name=month_name,
+        figures=figures,
+        share=share,
+    )
+    environment.filters.update(
+        figure=figure, limit=limit, svg=Markup, below=_below, beside=_beside, breakable=_breakable
+    )
     return environment
 
 
@@ -74,6 +94,11 @@ def _shown(value: Any) -> Any:
 def _below(path: str) -> str:
     """A link to a file below the page, which no name of a folder can turn into anything else."""
     return "./" + quote(path, errors="replace")
+
+
+def _beside(path: str) -> str:
+    """A link to a file beside the page's folder, as a finding's evidence of another month is."""
+    return quote(path, errors="replace")
 
 
 def _breakable(name: str) -> Markup:

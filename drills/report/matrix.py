@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from drills.objectives import CLAIMS
@@ -84,12 +85,39 @@ class Miss:
     verdict: str
     rows: tuple[JudgementRow, ...]
 
+    @property
+    def cause(self) -> str:
+        """Why several judgements are inconclusive, by the worst of them, and what they would have been otherwise."""
+        worst = max((row.reason.partition(OTHERWISE)[0] for row in self.rows), key=_first_number)
+        otherwise = self.rows[0].reason.partition(OTHERWISE)[2].partition(":")[0]
+        return worst + (f"{OTHERWISE}{otherwise}" if otherwise else "")
+
+    @property
+    def where(self) -> str:
+        """The windows that they are in."""
+        return ", ".join(dict.fromkeys(row.window for row in self.rows))
+
+
+OTHERWISE = "; otherwise "  # as drills/weighing.py words a doubt
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+
+
+def _first_number(words: str) -> float:
+    found = _NUMBER.search(words)
+    return float(found[0]) if found else 0.0
+
+
+def _cause_of(row: JudgementRow) -> str:
+    """A reason without what differs from row to row: the numbers, and what was measured beside the doubt."""
+    doubt, _, otherwise = row.reason.partition(OTHERWISE)
+    return _NUMBER.sub("#", doubt) + otherwise.partition(":")[0]
+
 
 def misses(run: Run) -> tuple[Miss, ...]:
-    """What did not hold, gravest first; those that are inconclusive for one and the same reason are told together."""
+    """What did not hold, gravest first; those that are inconclusive for one and the same cause are told together."""
     found: dict[tuple[str, str], list[JudgementRow]] = {}
     for place, row in enumerate(sorted_rows(run)):
         if row.verdict != "held":
             alone = row.verdict == "broken" or not row.reason
-            found.setdefault((row.verdict, str(place) if alone else row.reason), []).append(row)
+            found.setdefault((row.verdict, str(place) if alone else _cause_of(row)), []).append(row)
     return tuple(Miss(verdict, tuple(rows)) for (verdict, _), rows in found.items())

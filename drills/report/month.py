@@ -1,61 +1,55 @@
 """A month of runs in words and pictures, from the disk alone: no Docker, no network, no samples.
 
-Reads ``verdict.json``, ``series.json`` and ``provenance.json`` of each run of the month (and the end of the journal of
-one that was never judged); writes ``report.html``, ``report.md``, ``report.json``, ``junit.xml`` and a picture in
-each run's folder that it shows.
+Reads ``verdict.json`` and ``provenance.json`` of each run of the month and of the eleven before it, ``series.json`` of
+those that it shows, the ledger of findings, and the end of the journal of a run that was never judged; writes
+``report.html``, ``report.md``, ``report.json``, ``junit.xml`` and two pictures in the folder of each run that it shows.
 
-``report.json``:
-
-- ``format``, ``month``, ``answer`` (a sentence), ``gravest`` (a status), ``warnings`` (sentences)
-- ``drills``: the newest run of each drill, target, stage and set of defects, gravest first
-- ``earlier``: all other runs of the month, newest first
-- ``teeth``: the newest matrix of ``drills teeth``, as in its teeth.json; its runs are not among the others
-
-A run is ``{drill, run, path, status, problem, target, stage, tier, pace, defects, started_at, counted, command,
-picture, verdict, claim, blast_radius, seconds, windows, faults, events, provenance}``: ``status`` is broken,
-inconclusive, held, ``not run`` or ``unreadable``; ``problem`` says why there is no verdict; ``path`` and ``picture``
-are seen from the month's folder; ``counted`` is false for a run with a defect switched on, where runs without one speak
-for the month; ``verdict`` is verdict.json with its judgements sorted gravest first (``detection``: what was noticed of
-each fault); ``claim`` to ``events`` are as in series.json (see drills/report/series.py). What a run does not have is
-null. ``earlier`` runs have no more than what stands before ``command``.
+``report.json`` is described by ``schema/report.schema.json``, which ``python -m drills.report.schema`` writes.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from drills.findings.listing import as_data as listed
+from drills.report.budget import TierTable
+from drills.report.contents import Contents, contents_of
+from drills.report.expected import expected
+from drills.report.history import Place
 from drills.report.html import html
 from drills.report.junit import junit
 from drills.report.overview import Overview, sorted_rows
 from drills.report.page import page
-from drills.report.picture import write_picture
-from drills.report.runs import Run, month_folder, runs_of
-from drills.report.teeth import SUITE as TEETH
-from drills.report.teeth import Teeth, read_teeth
+from drills.report.picture import Pictures
+from drills.report.rejections import rejections
+from drills.report.runbook import Coverage
+from drills.report.runs import Run, month_folder
+from drills.report.scoreboard import Row
 from drills.report.teeth import as_data as teeth_data
+from drills.report.trends import Trend
 from drills.report.words import command_of
 
-FORMAT = 1
-_OF_SERIES = ("claim", "blast_radius", "seconds", "windows", "faults", "events")
+FORMAT = 2
+_OF_SERIES = ("claim", "blast_radius", "seconds", "windows", "faults", "events", "excerpts")
 
 
-def write_month(out: Path, month: str) -> Path:
+def write_month(out: Path, month: str, today: date | None = None) -> Path:
     """Write a month's report under ``out`` and return the path of report.html.
 
-    Raises BadInput for a text that is no month, and for a month without runs.
+    ``today`` decides which findings are overdue. Raises BadInput for a text that is no month, and for a month without
+    runs.
     """
     folder = month_folder(out, month)
-    overview = Overview.of(month, [run for run in runs_of(folder) if run.provenance.get("suite") != TEETH])
-    teeth, teeth_problem = read_teeth(folder)
-    pictures = {run.path: write_picture(run) for run in overview.newest if run.series and run.verdict}
-    _replace(folder / "report.json", json.dumps(as_data(overview, pictures, teeth), indent=2) + "\n")
-    _replace(folder / "report.md", page(overview, pictures, teeth, teeth_problem))
-    _replace(folder / "junit.xml", junit(overview))
-    return _replace(folder / "report.html", html(overview, pictures, teeth, teeth_problem))
+    contents = contents_of(out, month, expected(), today or datetime.now(UTC).date())
+    _replace(folder / "report.json", json.dumps(as_data(contents), indent=2) + "\n")
+    _replace(folder / "report.md", page(contents))
+    _replace(folder / "junit.xml", junit(contents.overview))
+    return _replace(folder / "report.html", html(contents))
 
 
 def _replace(path: Path, content: str) -> Path:
@@ -65,18 +59,68 @@ def _replace(path: Path, content: str) -> Path:
     return path
 
 
-def as_data(overview: Overview, pictures: Mapping[str, Path], teeth: Teeth | None = None) -> dict[str, Any]:
-    """What report.json holds, as in the module's docstring."""
+def as_data(contents: Contents) -> dict[str, Any]:
+    """What report.json holds, as in schema/report.schema.json."""
+    overview = contents.overview
     return {
         "format": FORMAT,
         "month": overview.month,
         "answer": overview.answer(),
         "gravest": overview.gravest,
+        "lead": contents.lead,
+        "synthetic": contents.synthetic,
         "warnings": overview.warnings(),
-        "drills": [_whole(run, overview, pictures.get(run.path)) for run in overview.newest],
+        "decisions": [{"kind": one.kind, "about": one.about, "says": one.says, "run": one.run.path if one.run else None}
+                      for one in contents.decisions],
+        "scorecard": [_score(row) for row in contents.board],
+        "indicators": [_tier(table) for table in contents.budgets],
+        "trends": [_trend(one) for one in contents.trends],
+        "findings": listed(contents.findings, contents.today),
+        "findings_problem": contents.findings_problem or None,
+        "runbook": [_item(one) for one in contents.runbook],
+        "not_covered": list(contents.uncovered),
+        "drills": [_whole(run, overview, contents.pictures.get(run.path)) for run in overview.newest],
         "earlier": [_brief(run, counted=False) for run in overview.earlier],
-        "teeth": teeth_data(teeth),
-    }
+        "teeth": teeth_data(contents.teeth),
+    }  # fmt: skip
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return {name: getattr(place, name) for name in ("target", "stage", "tier", "pace", "synthetic")}
+
+
+def _score(row: Row) -> dict[str, Any]:
+    return {
+        "drill": row.line.drill, **_place(row.line.place), "key_figure": row.key, "unit": row.unit,
+        "noise_band": row.band.width, "noise_runs": row.band.runs, "noise_of": row.band.of,
+        "months": [{"month": cell.month, "status": cell.status or None, "figure": cell.value,
+                    "runs": len(row.line.runs.get(cell.month, ())), "says": cell.says} for cell in row.cells],
+    }  # fmt: skip
+
+
+def _tier(table: TierTable) -> dict[str, Any]:
+    return {**_place(table.place), "runs": table.runs,
+            "indicators": [{**_finite(asdict(row)), "left": row.left} for row in table.rows]}  # fmt: skip
+
+
+def _trend(one: Trend) -> dict[str, Any]:
+    return {
+        "drill": one.line.drill, **_place(one.line.place), "objective": one.key.objective, "window": one.key.window,
+        "unit": one.unit, "now": one.now, "before": one.before, "before_month": one.before_when or None,
+        "release": one.release, "release_until": one.release_when or None, "noise_band": one.band.width,
+        "noise_runs": one.band.runs, "noise_of": one.band.of, "against_month": one.word,
+        "against_release": one.release_word,
+    }  # fmt: skip
+
+
+def _item(one: Coverage) -> dict[str, Any]:
+    newest = one.line.last if one.line else None
+    return {
+        "section": one.item.section, "item": one.item.says, "state": one.word, "drills": list(one.item.drills),
+        "why_none": one.item.why_none or None, "last": newest.started_at if newest else None,
+        "last_drill": newest.drill if newest else None, "last_status": newest.status if newest else None,
+        "last_synthetic": bool(newest and newest.synthetic),
+    }  # fmt: skip
 
 
 def _brief(run: Run, *, counted: bool) -> dict[str, Any]:
@@ -84,15 +128,18 @@ def _brief(run: Run, *, counted: bool) -> dict[str, Any]:
         "drill": run.drill, "run": run.name, "path": run.path, "status": run.status, "problem": run.problem or None,
         "target": run.target or None, "stage": run.stage or None, "tier": run.tier or None, "pace": run.pace or None,
         "defects": list(run.defects), "started_at": run.started_at or None, "counted": counted,
+        "synthetic": run.synthetic or None,
     }  # fmt: skip
 
 
-def _whole(run: Run, overview: Overview, drawn: Path | None) -> dict[str, Any]:
+def _whole(run: Run, overview: Overview, drawn: Pictures | None) -> dict[str, Any]:
     series: dict[str, Any] = _finite(run.series.model_dump()) if run.series else {}
     return {
         **_brief(run, counted=run in overview.counted),
         "command": command_of(run),
-        "picture": f"{run.path}/{drawn.name}" if drawn else None,
+        "picture": f"{run.path}/{drawn.users.name}" if drawn else None,
+        "services_picture": f"{run.path}/{drawn.services.name}" if drawn else None,
+        "relay_rejections": [{"reason": row.reason, "windows": dict(row.windows)} for row in rejections(run)],
         "verdict": _verdict(run),
         **{name: series.get(name) for name in _OF_SERIES},
         "provenance": _finite(run.provenance) or None,

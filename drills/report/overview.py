@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from drills.report.files import JudgementRow
 from drills.report.runs import NOT_RUN, Run
@@ -23,6 +23,8 @@ _SAYS = {
 class Overview:
     """The newest run of each drill, target, stage and set of defects, gravest first; all earlier ones, newest first.
 
+    Records that somebody made come after all that were observed, and never take their place.
+
     A run that came to nothing is among the newest only where nothing of the same drill came after it.
     """
 
@@ -33,24 +35,32 @@ class Overview:
     @classmethod
     def of(cls, month: str, runs: Iterable[Run]) -> Overview:
         """Sorted out of a month's runs, oldest first as ``runs_of`` gives them."""
-        newest: dict[tuple[str, str, str, tuple[str, ...]], Run] = {}
+        newest: dict[tuple[str, str, str, tuple[str, ...], bool], Run] = {}
         last: dict[str, Run] = {}
         every = tuple(runs)
         for run in every:
             last[run.drill] = run
             if run.verdict:
-                newest[run.drill, run.target, run.stage, run.defects] = run
+                newest[run.drill, run.target, run.stage, run.defects, bool(run.synthetic)] = run
         chosen = {run.path: run for run in (*newest.values(), *(run for run in last.values() if not run.verdict))}
         return cls(
             month,
-            tuple(sorted(chosen.values(), key=lambda run: (run.gravity, run.path))),
+            tuple(sorted(chosen.values(), key=lambda run: (bool(run.synthetic), run.gravity, run.path))),
             tuple(run for run in reversed(every) if run.path not in chosen),
         )
 
+    def told(self, more: Callable[[Run], Run]) -> Overview:
+        """The same with more of the newest runs, which are those that are shown."""
+        return replace(self, newest=tuple(more(run) for run in self.newest))
+
     @property
     def counted(self) -> tuple[Run, ...]:
-        """The newest runs that speak for the month: those without a defect switched on, where there are any."""
-        return tuple(run for run in self.newest if not run.defects) or self.newest
+        """The newest runs that speak for the month: those without a defect switched on, where there are any.
+
+        A record that somebody made speaks for nothing, even where it is alone.
+        """
+        observed = tuple(run for run in self.newest if not run.synthetic)
+        return tuple(run for run in observed if not run.defects) or observed
 
     @property
     def gravest(self) -> str:
@@ -59,19 +69,28 @@ class Overview:
 
     def answer(self) -> str:
         """The month in a sentence, plain text."""
+        if not self.counted and self.newest:
+            return f"Not run: in {self.month} nothing was observed; all of its records are synthetic."
         if not self.counted:
             return f"Not run: in {self.month} no drill was run but for its teeth."
         parts = []
         for status, (one, several) in _SAYS.items():
             names = [self._name(run) for run in self.counted if run.status == status]
             if names:
-                parts.append((one if len(names) == 1 else several).format(", ".join(names)))
-        aside = len(self.newest) - len(self.counted)
-        if aside:
-            words = "1 run with a defect switched on does not count" if aside == 1 else \
-                    f"{aside} runs with a defect switched on do not count"  # fmt: skip
-            parts.append(words)
+                parts.append((one if len(names) == 1 else several).format(listed(names)))
+        for what, aside in self._aside():
+            if aside:
+                words = "1 {} does not count" if aside == 1 else f"{aside} {{}} do not count"
+                parts.append(
+                    words.format(what if aside == 1 else what.replace("run", "runs").replace("record", "records"))
+                )
         return f"{self.gravest.capitalize()}: in {self.month} {'; '.join(parts)}."
+
+    def _aside(self) -> tuple[tuple[str, int], ...]:
+        """What does not speak for the month, and how many of each."""
+        aside = [run for run in self.newest if run not in self.counted]
+        made = sum(bool(run.synthetic) for run in aside)
+        return ("run with a defect switched on", len(aside) - made), ("synthetic record", made)
 
     def _name(self, run: Run) -> str:
         """The drill, and what tells it from other runs of the same drill."""
@@ -100,7 +119,14 @@ class Overview:
         if sum(one.drill == run.drill for one in self.newest) == 1:
             return run.drill
         stage = f" ({run.stage})" if run.stage else ""
-        return f"{run.drill}, {run.target or 'unknown target'}{stage}" + "".join(f" with {one}" for one in run.defects)
+        made = ", synthetic" if run.synthetic else ""
+        defects = "".join(f" with {one}" for one in run.defects)
+        return f"{run.drill}, {run.target or 'unknown target'}{stage}{defects}{made}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them."""
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else "".join(names)
 
 
 def sorted_rows(run: Run) -> list[JudgementRow]:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
+from drills.report.contents import Contents
 from drills.report.markdown import bullets, link, table, text
+from drills.report.month_sections import coverage_sections, month_sections
 from drills.report.overview import Overview
 from drills.report.scorecard import HEAD, Score, score_of, target_of
 from drills.report.section import MARKS, section
-from drills.report.teeth import Teeth, teeth_section
+from drills.report.teeth import teeth_section
 from drills.report.words import moment
 
 
-def page(
-    overview: Overview, pictures: Mapping[str, Path], teeth: Teeth | None = None, teeth_problem: str = ""
-) -> str:  # fmt: skip
-    """The whole page; ``pictures`` has the picture of each run, by the run's path."""
+def page(contents: Contents) -> str:
+    """The whole page."""
+    overview, pictures = contents.overview, contents.pictures
     parts = [
         f"# Reliability drills, {overview.month}",
+        f"**{text(contents.lead)}**" if contents.lead else "",
         f"**{text(overview.answer())}**",
         *(f"Beware: {text(warning)}" for warning in overview.warnings()),
+        f"Synthetic records: {text(contents.synthetic)}" if contents.synthetic else "",
+        *month_sections(contents),
+        "## This month's runs",
         table(HEAD, (_row(score_of(run)) for run in overview.newest)),
         *(section(run, pictures.get(run.path), overview.told_apart(run)) for run in overview.newest),
-        teeth_section(teeth, teeth_problem),
+        teeth_section(contents.teeth, contents.teeth_problem),
+        *coverage_sections(contents),
         _earlier(overview),
         f"Made from the disk alone; `drills report {overview.month}` makes it again.",
     ]
@@ -33,7 +36,8 @@ def page(
 def _row(score: Score) -> tuple[str, ...]:
     run = score.run
     return (
-        link(run.drill, run.path), MARKS[run.status], text(score.when), text(score.target), text(run.stage),
+        link(run.drill, run.path), MARKS[run.status] + (", synthetic" if run.synthetic else ""), text(score.when),
+        text(score.target), text(run.stage),
         text(run.tier), text(run.pace), text(score.decided),
     )  # fmt: skip
 

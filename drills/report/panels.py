@@ -16,20 +16,29 @@ def latency(ax: Any, series: SeriesFile, limit_ms: float | None) -> None:
     """Input-to-present of each second's inputs."""
     rows = [series.row(f"present_ms_{name}") for name in ("p50", "p95", "p99")]
     for row, name, colour, width in zip(rows, ("p50", "p95", "p99"), (SKY, BLUE, RED), (1.2, 1.6, 1.0), strict=True):
-        ax.plot(_middles(series), _gaps(row), color=colour, linewidth=width, label=name)
+        ax.plot(middles(series), gaps(row), color=colour, linewidth=width, label=name)
     _limit(ax, limit_ms, "p95 limit")
     _scale(ax, [value for row in rows for value in row], limit_ms)
-    _dress(ax, "input-to-present\nms")
+    dress(ax, "input-to-present\nms")
+
+
+def ways(ax: Any, series: SeriesFile) -> None:
+    """How long packets were on their way there and back, and how unevenly they came."""
+    rows = series.row("rtt_ms_p50"), series.row("jitter_ms")
+    for row, name, colour in zip(rows, ("round trip p50", "jitter"), (BLUE, ORANGE), strict=True):
+        ax.plot(middles(series), gaps(row), color=colour, linewidth=1.3, label=name)
+    _scale(ax, [value for row in rows for value in row], None)
+    dress(ax, "on the way\nms")
 
 
 def silences(ax: Any, series: SeriesFile, limit_ms: float | None) -> None:
     """The longest silence of any session that began in each second, beside what our own generator did."""
-    longest, gaps = series.row("silence_ms_max"), series.row("generator_gap_ms_max")
+    longest, stops = series.row("silence_ms_max"), series.row("generator_gap_ms_max")
     _columns(ax, series, longest, BLUE, "any session")
-    ax.plot(_middles(series), _gaps(gaps), color=ORANGE, linewidth=1.2, label="our generator\nstood still")
+    ax.plot(middles(series), gaps(stops), color=ORANGE, linewidth=1.2, label="our generator\nstood still")
     _limit(ax, limit_ms, "limit")
-    _scale(ax, [*longest, *gaps], limit_ms)
-    _dress(ax, "longest silence\nms")
+    _scale(ax, [*longest, *stops], limit_ms)
+    dress(ax, "longest silence\nms")
 
 
 def losses(ax: Any, series: SeriesFile) -> None:
@@ -37,14 +46,14 @@ def losses(ax: Any, series: SeriesFile) -> None:
     lost, skipped = series.row("packets_lost"), series.row("packets_skipped")
     _columns(ax, series, lost, RED, "lost")
     if series.total("packets_skipped"):
-        ax.plot(_middles(series), _gaps([x or None for x in skipped]), color=GREY, marker="x", markersize=4,
+        ax.plot(middles(series), gaps([x or None for x in skipped]), color=GREY, marker="x", markersize=4,
                 linestyle="none", label="not sent by us")  # fmt: skip
     due = series.total("packets_due") - series.total("packets_skipped")
     words = f"{series.total('packets_lost')} lost of {due} packets" if due else "no packet was sent"
     ax.annotate(words, (0.01, 0.93), xycoords="axes fraction", va="top", fontsize=8, color=QUIET)
     ax.set_ylim(0, max([1.0, *(x for x in [*lost, *skipped] if x)]) * 1.35)
-    _whole_ticks(ax)
-    _dress(ax, "packets\nper s")
+    whole_ticks(ax)
+    dress(ax, "packets\nper s")
 
 
 def sessions(ax: Any, series: SeriesFile) -> None:
@@ -52,8 +61,8 @@ def sessions(ax: Any, series: SeriesFile) -> None:
     live = _counts(series.row("sessions_live")) or [0.0]
     ax.stairs(live, range(len(live) + 1), color=BLUE, linewidth=1.4, label="live", baseline=None)
     ax.set_ylim(0, max([1.0, *live]) * 1.15)
-    _whole_ticks(ax)
-    _dress(ax, "sessions")
+    whole_ticks(ax)
+    dress(ax, "sessions")
 
 
 def setups(ax: Any, series: SeriesFile) -> None:
@@ -63,12 +72,12 @@ def setups(ax: Any, series: SeriesFile) -> None:
     _columns(ax, series, [one + other for one, other in zip(ok, failed, strict=True)], SKY, "came up")
     _columns(ax, series, list(failed), RED, "failed")
     if series.total("handshakes_failed"):
-        ax.plot(_middles(series), _gaps([count or None for count in refused]), color=BLACK, marker=".", markersize=4,
+        ax.plot(middles(series), gaps([count or None for count in refused]), color=BLACK, marker=".", markersize=4,
                 linestyle="none", label="failed\nhandshakes")  # fmt: skip
     tops = [one + other for one, other in zip(ok, failed, strict=True)] + _counts(refused)
     ax.set_ylim(0, max([1.0, *tops]) * 1.15)
-    _whole_ticks(ax)
-    _dress(ax, "set-ups\nper s")
+    whole_ticks(ax)
+    dress(ax, "set-ups\nper s")
 
 
 def _columns(ax: Any, series: SeriesFile, row: Row, colour: str, label: str) -> None:
@@ -80,11 +89,13 @@ def _counts(row: Row) -> list[float]:
     return [0.0 if value is None else value for value in row]
 
 
-def _middles(series: SeriesFile) -> list[float]:
+def middles(series: SeriesFile) -> list[float]:
+    """The middle of each second."""
     return [second + 0.5 for second in range(series.seconds)]
 
 
-def _gaps(row: Row) -> list[float]:
+def gaps(row: Row) -> list[float]:
+    """A row to be drawn, with gaps where nothing was seen."""
     return [math.nan if value is None else value for value in row]
 
 
@@ -109,13 +120,15 @@ def _scale(ax: Any, values: Row, limit: float | None) -> None:
         ax.set_ylim(0, top * 1.12)
 
 
-def _whole_ticks(ax: Any) -> None:
+def whole_ticks(ax: Any) -> None:
+    """Few ticks, for counts."""
     from matplotlib.ticker import MaxNLocator
 
     ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 
-def _dress(ax: Any, words: str) -> None:
+def dress(ax: Any, words: str) -> None:
+    """What every panel has: its label, its grid, its legend."""
     ax.set_ylabel(words)
     ax.grid(axis="y", color=GRID, linewidth=0.6)
     handles, labels = ax.get_legend_handles_labels()

@@ -1,27 +1,28 @@
-"""One picture of a run: what a user felt, second by second, under what was being done to the system.
+"""Two pictures of a run, second by second: what users met, and what the control plane did meanwhile.
 
-Panels share one axis of time: the story (windows, faults, events), latency, silences, lost packets, sessions, relay
-states. Drawn from series.json and verdict.json alone, and the same to the byte from the same disk.
+Panels of both share one axis of time and the story on top of it (windows, faults, events); every fault is shaded
+through all of them. Drawn from series.json and verdict.json alone, and the same to the byte from the same disk.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drills.report import panels, story
-from drills.report.canvas import plain, shown, windows
+from drills.report import panels, services, silence_chart, story
+from drills.report.canvas import height_of, plain, shown, stacked, windows
 from drills.report.files import SeriesFile, VerdictFile
 from drills.report.runs import Run
 from drills.report.svg import slim
 from drills.report.words import moment
 
-NAME = "picture.svg"
+USERS, SERVICES = "picture.svg", "services.svg"
 WIDTH_IN = 9.0  # 900 px at DPI
 DPI = 100
-STORY_ROW_IN, RELAY_ROW_IN = 0.20, 0.24
+STORY_ROW_IN, RELAY_ROW_IN, EMPTY_IN = 0.20, 0.24, 0.36
 SETTINGS: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],  # alike in width: labels fit where one is missing
@@ -35,18 +36,35 @@ SETTINGS: Any = {
 }
 
 
-def write_picture(run: Run) -> Path:
-    """picture.svg in the run's folder, replaced as a whole; the run must have a verdict and a series."""
-    path = run.folder / NAME
-    unfinished = path.with_suffix(".unfinished")
-    save(run, unfinished, "svg")
-    unfinished.write_text(slim(unfinished.read_text(encoding="utf-8")), encoding="utf-8")
-    unfinished.rename(path)
-    return path
+@dataclass(frozen=True)
+class Pictures:
+    """Where a run's pictures are."""
+
+    users: Path
+    services: Path
 
 
-def save(run: Run, path: Path, form: str) -> None:
-    """Draw a run into a file; no state of pyplot is touched."""
+@dataclass(frozen=True)
+class Panel:
+    """One panel: how high it is, and what is drawn on its axes."""
+
+    height_in: float
+    draw: Callable[[Any], None]
+
+
+def write_pictures(run: Run) -> Pictures:
+    """Both pictures in the run's folder, replaced as a whole; the run must have a verdict and a series."""
+    made = Pictures(run.folder / USERS, run.folder / SERVICES)
+    for path, panels_of in ((made.users, user_panels), (made.services, service_panels)):
+        unfinished = path.with_suffix(".unfinished")
+        save(run, panels_of(run), unfinished, "svg")
+        unfinished.write_text(slim(unfinished.read_text(encoding="utf-8")), encoding="utf-8")
+        unfinished.rename(path)
+    return made
+
+
+def save(run: Run, drawn: Sequence[Panel], path: Path, form: str) -> None:
+    """Draw some panels of a run into a file; no state of pyplot is touched."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -55,22 +73,64 @@ def save(run: Run, path: Path, form: str) -> None:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # a user's own matplotlibrc must not change the picture
         matplotlib.rcParams.update(SETTINGS)
-        heights = _heights(run.series)
-        figure = Figure(figsize=(WIDTH_IN, sum(heights) + 1.15), dpi=DPI, layout="constrained")
+        heights = [panel.height_in for panel in drawn]
+        figure = Figure(figsize=(WIDTH_IN, height_of(heights)), dpi=DPI)
         FigureCanvasAgg(figure)
-        axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
-        _draw(run, axes)
-        figure.align_ylabels(axes[1:-1])
-        figure.suptitle(_title(run), x=0.01, ha="left", fontsize=10)
+        axes = stacked(figure, heights)
+        _draw(run.series, drawn, axes)
+        figure.text(0.01, 1 - 0.08 / figure.get_size_inches()[1], _title(run), ha="left", va="top", fontsize=10)
         metadata = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
         figure.savefig(path, format=form, dpi=DPI, metadata=metadata)
 
 
-def _heights(series: SeriesFile) -> list[float]:
-    """The panels' heights in inches, from the story to the relays."""
-    tale = STORY_ROW_IN * max(1, len(story.story_rows(series))) + 0.05
-    relays = RELAY_ROW_IN * max(1, len(story.relay_rows(series))) + 0.05
-    return [tale, 1.5, 1.3, 0.8, 0.9, 0.9, relays]
+def _draw(series: SeriesFile, drawn: Sequence[Panel], axes: Sequence[Any]) -> None:
+    from_s, to_s = shown(series)
+    for ax, panel in zip(axes, drawn, strict=True):
+        windows(ax, series)
+        ax.set_xlim(from_s, to_s)
+        ax.tick_params(axis="x", length=0)
+        panel.draw(ax)
+        ax.yaxis.set_label_coords(-0.072, 0.5)
+    axes[-1].tick_params(axis="x", length=3)
+    axes[-1].set_xlabel(f"seconds since {moment(series.started_at)} UTC")
+
+
+def user_panels(run: Run) -> list[Panel]:
+    """What users met."""
+    series, verdict = run.series, run.verdict
+    assert series and verdict
+    return [
+        _tale(run),
+        Panel(1.35, lambda ax: panels.latency(ax, series, verdict.limit_of("input_to_present_ms_p95"))),
+        Panel(0.8, lambda ax: panels.ways(ax, series)),
+        Panel(1.1, lambda ax: panels.silences(ax, series, verdict.limit_of("silence_ms_p99"))),
+        Panel(silence_chart.height_in(series), lambda ax: silence_chart.chart(ax, series)),
+        Panel(0.7, lambda ax: panels.losses(ax, series)),
+        Panel(0.7, lambda ax: panels.sessions(ax, series)),
+        Panel(0.8, lambda ax: panels.setups(ax, series)),
+    ]
+
+
+def service_panels(run: Run) -> list[Panel]:
+    """What the control plane did meanwhile."""
+    series = run.series
+    assert series
+    relays_in = RELAY_ROW_IN * max(1, len(story.relay_rows(series))) + 0.05
+    return [
+        _tale(run),
+        Panel(relays_in, lambda ax: story.relays(ax, series)),
+        Panel(1.2, lambda ax: services.requests(ax, series)),
+        Panel(0.8 if services.refusal_rows(series) else EMPTY_IN, lambda ax: services.refusals(ax, series)),
+        Panel(0.8 if services.rejection_rows(series) else EMPTY_IN, lambda ax: services.rejections(ax, series)),
+        Panel(1.2, lambda ax: services.cpu(ax, series)),
+    ]
+
+
+def _tale(run: Run) -> Panel:
+    series, verdict = run.series, run.verdict
+    assert series and verdict
+    height_in = STORY_ROW_IN * max(1, len(story.story_rows(series))) + 0.05
+    return Panel(height_in, lambda ax: story.story(ax, series, _outcomes(verdict)))
 
 
 def _title(run: Run) -> str:
@@ -91,23 +151,3 @@ def _outcomes(verdict: VerdictFile) -> dict[str, str]:
         gravest = next(outcome for outcome in ("broken", "inconclusive", "held") if counts[outcome])
         words[window] = "held" if gravest == "held" else f"{counts[gravest]} {gravest}"
     return words
-
-
-def _draw(run: Run, axes: Sequence[Any]) -> None:
-    series, verdict = run.series, run.verdict
-    assert series and verdict
-    tale, latency, silences, losses, sessions, setups, relays = axes
-    from_s, to_s = shown(series)
-    for ax in axes:
-        windows(ax, series)
-        ax.set_xlim(from_s, to_s)
-        ax.tick_params(axis="x", length=0)
-    story.story(tale, series, _outcomes(verdict))
-    panels.latency(latency, series, verdict.limit_of("input_to_present_ms_p95"))
-    panels.silences(silences, series, verdict.limit_of("silence_ms_p99"))
-    panels.losses(losses, series)
-    panels.sessions(sessions, series)
-    panels.setups(setups, series)
-    story.relays(relays, series)
-    relays.tick_params(axis="x", length=3)
-    relays.set_xlabel(f"seconds since {moment(series.started_at)} UTC")

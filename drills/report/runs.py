@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,6 +78,18 @@ class Run:
         return tuple(str(one) for one in found) if isinstance(found, list) else ()
 
     @property
+    def synthetic(self) -> str:
+        """Who made a record that no run has left, empty for one that was really observed."""
+        return str(self.provenance.get("synthetic") or "")
+
+    @property
+    def release(self) -> tuple[str, ...]:
+        """What the control plane ran, by the digests of its programs; empty where nothing says it."""
+        found = self.provenance.get("programs")
+        programs = found if isinstance(found, dict) else {}
+        return tuple(sorted({str(version) for name, version in programs.items() if name != "toxiproxy"}))
+
+    @property
     def started_at(self) -> str:
         """Wall clock of its start, ISO 8601; empty where nothing says it."""
         return str(self.provenance.get("started_at") or (self.series.started_at if self.series else ""))
@@ -90,9 +102,12 @@ def month_folder(out: Path, month: str) -> Path:
     return out / month
 
 
-def runs_of(folder: Path) -> list[Run]:
-    """Every run in a month's folder, oldest first; raises BadInput where there is none."""
-    found = [run_of(path) for path in sorted(folder.glob("*/*")) if _is_run(path)]
+def runs_of(folder: Path, *, series: bool = True) -> list[Run]:
+    """Every run in a month's folder, oldest first; raises BadInput where there is none.
+
+    Without ``series`` those files are left alone (``with_series``): of a year of runs few are shown second by second.
+    """
+    found = [run_of(path, series=series) for path in sorted(folder.glob("*/*")) if _is_run(path)]
     if not found:
         raise BadInput(f"{folder}: found no run, expected at least one folder <drill>/<run> with a journal.jsonl")
     return sorted(found, key=lambda run: (run.name, run.drill))
@@ -103,16 +118,19 @@ def _is_run(path: Path) -> bool:
     return any((path / name).is_file() for name in ("journal.jsonl", "verdict.json"))
 
 
-def run_of(folder: Path) -> Run:
+def run_of(folder: Path, *, series: bool = True) -> Run:
     """One run as it lies in its folder."""
     verdict, problem = _read(folder / "verdict.json", VerdictFile)
-    series, series_problem = _read(folder / "series.json", SeriesFile)
     if verdict is None and not problem:
         problem = _why_not_judged(folder)
-    return Run(
-        folder, folder.parent.name, folder.name, verdict, series, problem, series_problem or "it has no series.json",
-        _provenance(folder),
-    )  # fmt: skip
+    run = Run(folder, folder.parent.name, folder.name, verdict, None, problem, "", _provenance(folder))
+    return with_series(run) if series else run
+
+
+def with_series(run: Run) -> Run:
+    """A run with its series, or with what keeps it from having one."""
+    series, problem = _read(run.folder / "series.json", SeriesFile)
+    return replace(run, series=series, series_problem=problem or "it has no series.json")
 
 
 def _read(path: Path, model: type[Model]) -> tuple[Model | None, str]:

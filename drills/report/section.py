@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from drills.report.environment import conditions, groups
 from drills.report.files import FaultRow, JudgementRow, SeriesFile
 from drills.report.markdown import bullets, code_block, picture, table, text
 from drills.report.matrix import INDICATORS, WINDOWS, no_limit
 from drills.report.noticed import HEAD, noticed
 from drills.report.overview import sorted_rows
+from drills.report.picture import Pictures
+from drills.report.rejections import rejections
 from drills.report.runs import Run
 from drills.report.words import command_of, figure, limit, moment
 
@@ -19,9 +19,10 @@ MARKS = {"broken": "**BROKEN**", "inconclusive": "inconclusive", "held": "held",
 STANDINGS = {"holds": "holds", "violated": "**VIOLATED**", "unknown": "unknown"}
 
 
-def section(run: Run, drawn: Path | None, heading: str) -> str:
+def section(run: Run, drawn: Pictures | None, heading: str) -> str:
     """The section of one run under its heading, which is plain text."""
-    verdict = f"Verdict: {MARKS[run.status]}." + (f" {_sentence(run.problem)}" if run.problem else "")
+    made = f" Synthetic: {text(run.synthetic)}." if run.synthetic else ""
+    verdict = f"Verdict: {MARKS[run.status]}.{made}" + (f" {_sentence(run.problem)}" if run.problem else "")
     parts = [f"## {text(heading)}", verdict, _story(run), "Run it again:\n\n" + code_block(command_of(run))]
     if run.verdict:
         silent = any(row.silent for row in run.verdict.detection)
@@ -33,6 +34,8 @@ def section(run: Run, drawn: Path | None, heading: str) -> str:
             _indicators(run),
             _invariants(run),
             _faults(run),
+            _rejections(run),
+            _excerpts(run),
             _doubts(run),
         ]
     return "\n\n".join(part for part in [*parts, _provenance(run)] if part)
@@ -55,11 +58,13 @@ def _story(run: Run) -> str:
     return bullets([*lines, text(when)])
 
 
-def _picture(run: Run, drawn: Path | None) -> str:
+def _picture(run: Run, drawn: Pictures | None) -> str:
     if drawn is None:
         return f"No picture: {text(run.series_problem)}; `drills judge` writes it again."
-    words = f"{run.drill}: latency, silences, losses, sessions and relay states over time"
-    return picture(words, f"{run.path}/{drawn.name}")
+    users = f"{run.drill}: what users met, latency, silences, losses, sessions and set-ups over time"
+    services = f"{run.drill}: what the services did, relay states, requests, rejections and CPU over time"
+    return "\n\n".join((picture(users, f"{run.path}/{drawn.users.name}"),
+                        picture(services, f"{run.path}/{drawn.services.name}")))  # fmt: skip
 
 
 def _detection(run: Run) -> str:
@@ -71,7 +76,7 @@ def _detection(run: Run) -> str:
          text(one.users))
         for one in rows
     )  # fmt: skip
-    return "### Time to detect\n\n" + table(HEAD, cells)
+    return "### Time to detect and to recover\n\n" + table(HEAD, cells)
 
 
 def _objectives(run: Run) -> str:
@@ -142,6 +147,30 @@ def _fault(row: FaultRow, series: SeriesFile) -> tuple[str, ...]:
         text(f"{row.fault}: {row.asked}"), "yes" if row.landed else "**no**", text(row.measured_on),
         "yes" if row.mended else "**no**", text(row.measured_off), f"{text(began)}–{text(ended)}", lasted,
     )  # fmt: skip
+
+
+def _rejections(run: Run) -> str:
+    rows = rejections(run)
+    if not rows:
+        return "### Relay rejections by reason\n\nNone." if run.series else ""
+    head = ("reason", *(text(name) for name, _ in rows[0].windows), "all")
+    cells = ((text(row.reason), *(str(count) for _, count in row.windows), str(row.total)) for row in rows)
+    return "### Relay rejections by reason\n\n" + table(head, cells)
+
+
+def _excerpts(run: Run) -> str:
+    """What all services logged around what was broken, on one clock."""
+    series = run.series
+    if series is None or not series.excerpts:
+        return ""
+    parts = ["### What was logged around it"]
+    for one in series.excerpts:
+        parts.append(f"{moment(series.started_at, one.at_s, day=False)} UTC: {text(one.about)}"
+                     + (f" ({one.left_out} quieter lines left out)" if one.left_out else ""))  # fmt: skip
+        rows = ((moment(series.started_at, line.at_s, day=False), text(line.service), text(line.text))
+                for line in one.lines)  # fmt: skip
+        parts.append(table(("at (UTC)", "service", "line"), rows) if one.lines else "Nothing.")
+    return "\n\n".join(parts)
 
 
 def _doubts(run: Run) -> str:

@@ -10,8 +10,11 @@
   where nobody was left to write when the fault was mended
 - ``events``: ``{at_s, name, text}``, those a reader of the picture wants to see
 - ``relays``: ``{relay, relay_id, state, from_s, to_s}``, stretches in which the master listed a relay in one state
-- ``per_second``: name → list, or name → key → list; null where nothing was seen. Names in ``packet_series`` and
-  ``event_series``
+- ``sessions``: ``{session, kind, from_s, to_s}`` as columns, in the order in which they came up, and ``silences``,
+  those of them that were long (drills/report/series_sessions.py)
+- ``excerpts``: what all services logged around what was broken (drills/report/excerpts.py)
+- ``per_second``: name → list, or name → key → list; null where nothing was seen. Names in ``packet_series``,
+  ``event_series`` and ``service_series``
 
 An interrupted run has less of everything, never another shape.
 """
@@ -21,13 +24,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from drills.record import Event, Record, Span
+from drills.report.excerpts import excerpts
 from drills.report.series_events import event_series, faults, notable, relay_stretches
 from drills.report.series_packets import packet_series
+from drills.report.series_services import service_series
+from drills.report.series_sessions import session_series
+
+if TYPE_CHECKING:
+    from drills.verdict import Verdict
 
 FORMAT = 1
 NAME = "series.json"
@@ -70,19 +79,19 @@ class Axis:
         return round((ns - self.from_ns) / 1e9, 3)
 
 
-def write_series(record: Record, folder: Path) -> Path:
+def write_series(record: Record, folder: Path, verdict: Verdict | None = None) -> Path:
     """series.json of a record in ``folder``, replaced as a whole; a partial record gives a partial series."""
     path = folder / NAME
     unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(series_of(record), separators=(",", ":")) + "\n", encoding="utf-8")
+    unfinished.write_text(json.dumps(series_of(record, verdict), separators=(",", ":")) + "\n", encoding="utf-8")
     unfinished.rename(path)
     return path
 
 
-def series_of(record: Record) -> dict[str, Any]:
-    """What series.json holds, as in the module's docstring."""
+def series_of(record: Record, verdict: Verdict | None = None) -> dict[str, Any]:
+    """What series.json holds, as in the module's docstring; without a verdict there is nothing to look for in logs."""
     axis = Axis.of(record.events)
-    return {
+    series = {
         "format": FORMAT,
         "drill": str(record.provenance.get("drill", "")),
         "run": str(record.provenance.get("run", record.folder.name)),
@@ -93,8 +102,12 @@ def series_of(record: Record) -> dict[str, Any]:
         "faults": faults(record, axis),
         "events": notable(record, axis),
         "relays": relay_stretches(record, axis),
-        "per_second": {**packet_series(record.packets, axis), **event_series(record, axis)},
-    }
+        **session_series(record, axis),
+        "per_second": {
+            **packet_series(record.packets, axis), **event_series(record, axis), **service_series(record, axis),
+        },
+    }  # fmt: skip
+    return {**series, "excerpts": excerpts(record, series, verdict) if verdict else []}
 
 
 def _scenario_words(path: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drills.measures.media import presented
-from drills.measures.packets import Packets
+from drills.measures.packets import FRAME, INPUT, Packets, order_of
 
 if TYPE_CHECKING:
     from drills.report.series import Axis
@@ -24,11 +24,16 @@ def packet_series(packets: Packets, axis: Axis) -> dict[str, list[Any]]:
 
     ``present_ms_p50``, ``_p95``, ``_p99``, ``inputs_presented`` (how many inputs these rest on); ``packets_due``,
     ``packets_skipped`` (we were too late to send them), ``packets_lost``; ``silence_ms_max`` and
-    ``silences_over_N_ms``, each silence in the second in which it began; ``lateness_ms_p99`` of our generator.
+    ``silences_over_N_ms``, each silence in the second in which it began; ``lateness_ms_p99`` of our generator;
+    ``rtt_ms_p50`` (the median way of an input and that of a frame together: how long a host thinks is not in it) and
+    ``jitter_ms`` (how much the way of a packet differs from that of the one before it in its flow, on average: RFC 3550
+    section 6.4.1 without its smoothing).
     """
     inside = (packets.intended_ns >= axis.from_ns) & (packets.intended_ns <= axis.to_ns)
     packets = packets.where(inside)
-    return {**_presented(packets, axis), **_losses(packets, axis), **_silences(packets, axis)}
+    return {
+        **_presented(packets, axis), **_losses(packets, axis), **_silences(packets, axis), **_ways(packets, axis),
+    }  # fmt: skip
 
 
 def _second(ns: Any, axis: Axis) -> Any:
@@ -80,6 +85,32 @@ def _losses(packets: Packets, axis: Axis) -> dict[str, list[Any]]:
         "packets_lost": _counts(seconds[lost], axis),
         "lateness_ms_p99": _quantiles(seconds[sent], late_ms, [0.99], axis)[0],
     }
+
+
+def _ways(packets: Packets, axis: Axis) -> dict[str, list[Any]]:
+    """How long packets were on their way, there and back, and how unevenly."""
+    arrived = packets.where(packets.received_ns > 0)
+    seconds, ms = _second(arrived.intended_ns, axis), (arrived.received_ns - arrived.sent_ns) / 1e6
+    there, back = (
+        _quantiles(seconds[mine], ms[mine], [0.5], axis)[0]
+        for mine in (arrived.direction == way for way in (INPUT, FRAME))
+    )
+    rtt = [round(one + other, 3) if one is not None and other is not None else None
+           for one, other in zip(there, back, strict=True)]  # fmt: skip
+    return {"rtt_ms_p50": rtt, "jitter_ms": _jitter(arrived, seconds, ms, axis)}
+
+
+def _jitter(arrived: Packets, seconds: Any, ms: Any, axis: Axis) -> list[float | None]:
+    import numpy
+
+    _, flow = arrived.flows()
+    order = order_of(flow, arrived.sequence.astype(numpy.int64))
+    follows = numpy.diff(flow[order]) == 0
+    differs = numpy.abs(numpy.diff(ms[order]))[follows]
+    at = seconds[order][1:][follows]
+    counts = numpy.bincount(at, minlength=axis.seconds)[: axis.seconds]
+    sums = numpy.bincount(at, weights=differs, minlength=axis.seconds)[: axis.seconds]
+    return [round(float(total / count), 3) if count else None for total, count in zip(sums, counts, strict=True)]
 
 
 def _silences(packets: Packets, axis: Axis) -> dict[str, list[Any]]:

@@ -13,12 +13,14 @@ SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 HREF = f"{{{XLINK}}}href"
 # The page gives each name a colour for each scheme (templates/style.css); the letters on coloured bars stay dark.
 SCHEME = {
-    canvas.BLACK: "ink", canvas.WHITE: "paper", canvas.GREY: "edge", canvas.FAULT_SHADE: "shade", canvas.GRID: "grid",
-    canvas.QUIET: "quiet", canvas.ORANGE: "orange", canvas.SKY: "sky", canvas.GREEN: "green", canvas.BLUE: "blue",
-    canvas.RED: "red", canvas.PURPLE: "purple",
+    canvas.BLACK: "ink", canvas.WHITE: "paper", canvas.GREY: "edge", canvas.FAULT_SHADE: "shade",
+    canvas.FAULT_BAND: "band", canvas.GRID: "grid", canvas.QUIET: "quiet", canvas.ORANGE: "orange",
+    canvas.SKY: "sky", canvas.GREEN: "green", canvas.BLUE: "blue", canvas.RED: "red", canvas.PURPLE: "purple",
 }  # fmt: skip
 _LONG = re.compile(r"-?[0-9]+\.[0-9]{3,}")
+_POINT = re.compile(r"-?[0-9]+\.[0-9]{2,}")
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
+_BOX = re.compile(r"M (?P<x>\S+) (?P<y>\S+) (?P<right>\S+) (?P=y) (?P=right) (?P<low>\S+) (?P=x) (?P=low) z ?")
 _USED = re.compile(r"#([A-Za-z][\w-]*)")
 
 
@@ -51,7 +53,7 @@ def inlined(drawing: str, prefix: str, label: str, described_by: str) -> str:
                 element.set(name, _COLOUR.sub(lambda colour: _colour(colour[0]), value))
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
-    root.set("style", f"{root.get('style')}; fill: {_colour(canvas.BLACK)}")  # what SVG takes where nothing is said
+    root.attrib.pop("style", None)  # the page's style sheet says the same, and what SVG takes where nothing is said
     for name, value in (("role", "img"), ("aria-label", label), ("aria-describedby", described_by)):
         root.set(name, value)
     return _written(root)
@@ -75,8 +77,13 @@ def _shorter(number: re.Match[str], places: int = 2) -> str:
 
 def _line(path: str) -> str:
     """A path to a tenth of a point; straight lines follow a move without being named again."""
-    line = " ".join(_LONG.sub(lambda number: _shorter(number, 1), path).split())
-    return line.replace(" L ", " ") if set(line) <= set("MLz0123456789.- ") else line
+    line = " ".join(_POINT.sub(lambda number: _shorter(number, 1), path).split())
+    return _boxes(line.replace(" L ", " ")) if set(line) <= set("MLz0123456789.- ") else line
+
+
+def _boxes(path: str) -> str:
+    """Upright rectangles by the words that SVG has for going straight across and straight down."""
+    return _BOX.sub(lambda box: f"M{box['x']} {box['y']}H{box['right']}V{box['low']}H{box['x']}z", path)
 
 
 def _colour(hexadecimal: str) -> str:

@@ -35,6 +35,24 @@ def limit(row: JudgementRow) -> str:
     return sign + _with_unit(number(row.limit, row.unit), row.unit)
 
 
+def figures(value: float | None, unit: str) -> str:
+    """A figure that stands alone, with its unit."""
+    return "–" if value is None else _with_unit(number(value, unit), unit)
+
+
+def share(part: float | None) -> str:
+    """A share of a whole in per cent."""
+    return "–" if part is None else f"{part:.0%}" if abs(part) >= 0.1 or part == 0 else f"{part:.1%}"
+
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def month_name(month: str) -> str:
+    """A month as the head of a narrow column."""
+    return f"{MONTHS[int(month[5:]) - 1]} {month[:4]}"
+
+
 def _with_unit(digits: str, unit: str) -> str:
     if digits == "1" and len(unit) > 2:
         unit = unit.removesuffix("s")

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 MONTH = "2026-11"
 # everything that could become more than text somewhere: tags, the ends of script, comment and CDATA, Markdown, ANSI
 # colours, a letter that turns the reading direction, a control character, half a surrogate pair, an entity
@@ -92,6 +94,20 @@ def add_run(
     return folder
 
 
+def hostile_ledger(out: Path) -> None:
+    """A finding whose author means no good, as far as its reader lets anybody: what cannot be seen is refused."""
+    words = "".join(letter for letter in HOSTILE if letter.isprintable())
+    look = {"run": "2026-11/calm/20261103T140000-aaaa", "at": "2026-11-03T14:00:00Z", "outcome": "broken",
+            "stage": words, "tier": words, "pace": words, "says": words}  # fmt: skip
+    finding = {
+        "id": "x.y.z", "drill": words, "objective": words, "target": words, "severity": "critical", "state": "new",
+        "owner": words, "due": "2026-11-04", "root_cause": words, "evidence": [look],
+        "timeline": [{"at": "2026-11-03T14:00:00Z", "text": words}],
+    }  # fmt: skip
+    (out / "findings").mkdir()
+    (out / "findings" / "x.y.z.yaml").write_text(yaml.safe_dump(finding))
+
+
 def hostile_month(out: Path) -> Path:
     """A run in which every text that comes from outside is hostile, and one that could not be run for such a reason."""
     rows = [judgement(verdict="broken", reason=HOSTILE, why=HOSTILE, objective=HOSTILE, window=HOSTILE, unit=HOSTILE,
@@ -111,10 +127,29 @@ def hostile_month(out: Path) -> Path:
     series["faults"] = [{**series["faults"][0], **fault}]
     series["events"] = [{"at_s": 3.0, "name": "log", "text": HOSTILE}]
     series["relays"] = [{**series["relays"][0], "relay": HOSTILE, "relay_id": HOSTILE, "state": HOSTILE}]
+    line = {"at_s": 3.0, "service": HOSTILE, "text": HOSTILE}
+    series["excerpts"] = [{"at_s": 3.0, "about": HOSTILE, "lines": [line], "left_out": 1}]
+    by_key = ("requests", "cpu_share", "relay_refusals", "lease_rejections", "gateway_auth", "relay_states")
+    series["per_second"] |= {name: {HOSTILE: [1.0] * 6} for name in by_key}
+    series["sessions"] = {"session": [1], "kind": [HOSTILE], "from_s": [0.5], "to_s": [5.0]}
+    series["silences"] = [[0, 2.0, 400.0]]
     (folder / "series.json").write_text(json.dumps(series))
     journal = json.dumps({"event": "run.failed", "error": HOSTILE}) + "\n"
     add_run(out, "javascript:alert(1)", "20261103T150000-aaaa", judged=False, journal=journal, provenance=facts)
     return folder
+
+
+def all_hostile(out: Path) -> None:
+    """The same, with a ledger, and with runs that count: the scorecard and all that follows of it say their words."""
+    hostile_month(out)
+    hostile_ledger(out)
+    rows = [judgement(verdict="broken", reason=HOSTILE, window=HOSTILE, unit=HOSTILE, indicator="session drop rate")]
+    for drill, more in (("relay_drain", {}), ("relay_loss", {"synthetic": HOSTILE})):
+        facts = provenance_file(
+            command=f"``` {HOSTILE}", pace=HOSTILE, programs={"gateway": HOSTILE}, platform=HOSTILE, **more
+        )
+        add_run(out, drill, "20261103T160000-aaaa", verdict="broken", judgements=rows, provenance=facts,
+                target=HOSTILE, stage=HOSTILE, tier=HOSTILE, doubts=[HOSTILE])  # fmt: skip
 
 
 def mixed_month(out: Path) -> None:

@@ -81,7 +81,7 @@ class _Reader(HTMLParser):
 
 def page_of(html: str) -> Element:
     """The whole document."""
-    assert html.startswith("<!doctype html>\n")
+    assert html.startswith("<!DOCTYPE html>\n")
     reader = _Reader()
     reader.feed(html)
     reader.close()

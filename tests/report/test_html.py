@@ -10,15 +10,27 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from made_month import HOSTILE_SEEN, MONTH, add_run, hostile_month, judgement, mixed_month, provenance_file, series_file
+from made_month import (
+    HOSTILE_SEEN,
+    MONTH,
+    add_run,
+    all_hostile,
+    judgement,
+    mixed_month,
+    provenance_file,
+    series_file,
+)
 from page_reader import Element, page_of
 
 from drills.report.files import SeriesFile
 from drills.report.month import write_month
 from drills.report.timeline import MOMENTS_MAX, timeline
 
-STATUSES = ("broken", "not run", "cannot be read", "inconclusive", "held", "violated", "unknown", "holds")
-MONTHS: dict[str, Callable[[Path], object]] = {"mixed": mixed_month, "hostile": hostile_month}
+STATUSES = (
+    "broken", "not run", "cannot be read", "inconclusive", "held", "violated", "unknown", "holds", "synthetic",
+    "this month", "earlier", "never", "no drill", "new", "ongoing", "regressed", "stale", "resolved",
+)  # fmt: skip
+MONTHS: dict[str, Callable[[Path], object]] = {"mixed": mixed_month, "hostile": all_hostile}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +100,9 @@ def test_every_picture_says_what_it_shows(page: Element) -> None:
     for picture in pictures:
         assert picture["role"] == "img"
         assert "second by second" in picture["aria-label"]
-        assert "latency" in texts[picture["aria-describedby"]]
+        said = texts[picture["aria-describedby"]]
+        assert ("latency" in said) == ("latency" in picture["aria-label"])
+        assert said
 
 
 def test_every_table_has_a_caption_and_every_header_its_scope(page: Element) -> None:
@@ -153,15 +167,16 @@ def test_hostile_text_is_shown_and_stays_text(hostile: Element, months: dict[str
 
 def test_the_answer_comes_first_and_then_what_to_beware_of(mixed: Element) -> None:
     (main,) = mixed.every("main")
-    answer, warning, scorecard = main.children[:3]
+    answer, warning, contents, decide, scorecard = main.children[:5]
     assert answer.text.startswith("Broken: in 2026-11 relay_drain (containers) is broken; ")
     assert warning.text.startswith("Beware: calm, the control run, was not made on reference (containers)")
+    assert contents.tag == "nav" and decide.text.startswith("What needs a decision")
     assert scorecard.text.startswith("Scorecard")
 
 
 def test_the_scorecard_has_a_line_for_each_newest_run(mixed: Element) -> None:
-    scorecard, *_ = (table for table in mixed.every("table"))
-    rows = [[cell.text for cell in row.children] for row in scorecard.every("tr")]
+    (runs,) = (table for table in mixed.every("table") if table.children[0]["id"] == "runs-table")
+    rows = [[cell.text for cell in row.children] for row in runs.every("tr")]
     assert rows[0] == ["drill", "verdict", "when (UTC)", "target", "stage", "tier", "pace", "what decided it"]
     assert [row[:2] for row in rows[1:]] == [
         ["relay_drain", "✕ broken"], ["relay_drain", "✕ broken"], ["gateway_lost", "– not run"],
@@ -211,7 +226,8 @@ def test_judgements_that_are_inconclusive_for_one_reason_are_told_together(tmp_p
     write_month(tmp_path, MONTH)
     text = read(tmp_path).text
     assert (
-        "✕ broken c in fault: 0.01, limit 0.02; a late generator ? inconclusive 2 judgements: a late generator" in text
+        "✕ broken c in fault: 0.01, limit 0.02; a late generator ? inconclusive 2 judgements in fault: a late generator"
+        in text
     )
 
 

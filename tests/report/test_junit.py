@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 import pytest
-from made_month import HOSTILE_SEEN, MONTH, add_run, hostile_month, judgement, mixed_month, provenance_file
+from made_month import HOSTILE_SEEN, MONTH, add_run, all_hostile, judgement, mixed_month, provenance_file
 
 from drills.report.junit import WHOLE, junit
 from drills.report.overview import Overview
@@ -147,7 +147,7 @@ def test_names_are_there_once_in_a_month_of_everything(tmp_path: Path) -> None:
 
 
 def test_hostile_text_is_valid_xml_and_stays_text(tmp_path: Path) -> None:
-    hostile_month(tmp_path)
+    all_hostile(tmp_path)
     texts = [suite.findtext("system-err") for suite in suites(tmp_path)]
     assert HOSTILE_SEEN in texts
     messages = [outcome(case)[1] for suite in suites(tmp_path) for case in suite.iter("testcase")]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_month import MONTH, add_run, hostile_month, invariant, judgement, provenance_file
+from made_month import MONTH, add_run, all_hostile, invariant, judgement, provenance_file
 
 from drills.errors import BadInput
 from drills.report.month import write_month
@@ -84,7 +84,7 @@ def test_each_stage_has_a_row_and_a_control_run_of_its_own(tmp_path: Path) -> No
     add_run(tmp_path, "relay_drain", "20261104T140000-aaaa")
     add_run(tmp_path, "calm", "20261104T150000-aaaa")
     text, data = written(tmp_path)
-    assert data["answer"].startswith("Broken: in 2026-11 relay_drain (containers) is broken; calm (processes), ")
+    assert data["answer"].startswith("Broken: in 2026-11 relay_drain (containers) is broken; calm (processes) and ")
     assert [(row["status"], row["stage"]) for row in data["drills"]] == [
         ("broken", "containers"), ("held", "processes"), ("held", "processes"),
     ]  # fmt: skip
@@ -150,22 +150,17 @@ def test_a_series_that_cannot_be_read_costs_only_the_picture(tmp_path: Path, con
 
 def test_outside_text_stays_text(tmp_path: Path) -> None:
     """A reason, doubt, service or drill name cannot become a tag, table cell, heading, link or code."""
-    hostile_month(tmp_path)
+    all_hostile(tmp_path)
     text, _ = written(tmp_path)
     outside_code = "".join(part for number, part in enumerate(text.split("````")) if number % 2 == 0)
     assert "<" not in outside_code.replace("\\<", "")
     assert "[link]" not in outside_code.replace("\\[link\\]", "")
     assert all(letter.isprintable() or letter == "\n" for letter in text)
     assert not [line for line in text.splitlines() if line.startswith("# ") and "drills" not in line]
-    table = [line for line in text.splitlines() if line.startswith("|") and "alert" in line]
-    assert sorted(line.replace("\\|", "").count("|") for line in table) == [
-        6,
-        7,
-        8,
-        9,
-        9,
-        9,
-    ]  # detection, invariant, fault, objective, two drills; fmt: skip
+    tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
+    assert sum("alert" in line for lines in tables for line in lines) >= 12
+    for lines in tables:
+        assert len({line.replace("\\|", "").count("|") for line in lines}) == 1, lines[0]
 
 
 def test_invariants_are_on_every_page_with_their_witnesses(tmp_path: Path) -> None:

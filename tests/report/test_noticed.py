@@ -56,9 +56,9 @@ def test_a_silent_fault_stands_before_all_else(tmp_path: Path, rows: list[dict[s
     add_run(tmp_path, "calm", "20261103T140000-aaaa", verdict="broken", judgements=broken, series=True, detection=rows)
     html = write_month(tmp_path, MONTH).read_text(encoding="utf-8")
     markdown = (tmp_path / MONTH / "report.md").read_text(encoding="utf-8")
-    assert html.count("Time to detect</h3>") == markdown.count("### Time to detect") == 1
-    assert (html.index("Time to detect</h3>") < html.index("What did not hold</h3>")) is before
-    assert html.index("Time to detect</h3>") < html.index("Judgements</h3>")
+    assert html.count("Time to detect and to recover</h3>") == markdown.count("### Time to detect") == 1
+    assert (html.index("Time to detect and to recover</h3>") < html.index("What did not hold</h3>")) is before
+    assert html.index("Time to detect and to recover</h3>") < html.index("Judgements</h3>")
     assert markdown.index("### Time to detect") < markdown.index("### Objectives")
     assert (markdown.count("BROKEN**, silent"), html.count('class="silent">silent<')) == ((1, 1) if before else (0, 0))
     assert "ledger.csv#window=fault, column=cut_off" in html and "ledger.csv#window=fault, column=cut_off" in markdown

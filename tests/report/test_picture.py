@@ -11,16 +11,20 @@ from made_month import MONTH, add_run, series_file
 
 from drills.report.canvas import shown
 from drills.report.files import SeriesFile
-from drills.report.picture import write_picture
+from drills.report.picture import write_pictures
 from drills.report.runs import runs_of
 from drills.report.story import relay_rows, story_rows
 
 
 def drawn_words(out: Path) -> str:
-    """All the words of the picture of the only run."""
+    """All the words of the pictures of the only run."""
     (run,) = runs_of(out / MONTH)
-    tree = ElementTree.parse(write_picture(run))
-    return "\n".join("".join(node.itertext()).strip() for node in tree.iter("{http://www.w3.org/2000/svg}text"))
+    drawn = write_pictures(run)
+    return "\n".join(
+        "".join(node.itertext()).strip()
+        for path in (drawn.users, drawn.services)
+        for node in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}text")
+    )
 
 
 def test_the_picture_names_its_windows_faults_events_and_limits(tmp_path: Path) -> None:

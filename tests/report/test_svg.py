@@ -11,7 +11,7 @@ from made_month import MONTH, add_run
 
 from drills.report.canvas import FAULT_SHADE, ON_COLOUR
 from drills.report.html import TEMPLATES
-from drills.report.picture import save
+from drills.report.picture import save, user_panels
 from drills.report.runs import runs_of
 from drills.report.story import STATES
 from drills.report.svg import SCHEME, inlined, slim
@@ -30,7 +30,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = add_run(out, "relay_drain", "20261103T140000-aaaa", series=True)
     (run,) = runs_of(out / MONTH)
     path: Path = folder / "raw.svg"
-    save(run, path, "svg")
+    save(run, user_panels(run), path, "svg")
     return path.read_text()
 
 

@@ -1,0 +1,103 @@
+"""Which items of Wavry's Operations page were exercised, by which drill, and when last.
+
+The items are the page's own words, shortened; a drill stands beside an item where its objectives can break over it. An
+item that no drill touches says why, so that a gap is never mistaken for a clean sheet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drills.report.history import History, Line
+
+ALL = ("*",)  # whatever is run exercises it
+_DRAIN = ("relay_drain", "restart_in_mid_drain")
+_MASTER = (
+    "master_restart", "master_paused", "master_black_holed", "master_outage_10s", "master_outage_120s",
+    "restart_in_mid_drain",
+)  # fmt: skip
+_KEYS = ("key_rotated_relays_left", "key_rotated_relays_rolled")
+_GATEWAY = ("gateway_restart", "gateway_crash", "half_open_rebind")
+_LOSS = ("relay_loss", "unreachable_40s", "master_outage_120s")
+_BACKUP = ("backup_restore", "gateway_volume_lost", "gateway_volume_read_only")
+_BUILD = "a matter of Wavry's own build"
+_HOSTS = "hosts and their desktops are outside the control plane"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of the page: its section, its words, the drills that exercise it, or why none does."""
+
+    section: str
+    says: str
+    drills: tuple[str, ...]
+    why_none: str = ""
+
+
+ITEMS = (
+    Item("Monthly Reliability Drills", "relay drain and recover, in non-production", _DRAIN),
+    Item("Monthly Reliability Drills", "master restart and readiness validation", _MASTER),
+    Item("Monthly Reliability Drills", "gateway restart and auth/signal continuity validation", _GATEWAY),
+    Item("Monthly Reliability Drills", "rollback to previous known-good release tags or images", ("rollback",)),
+    Item("Backup and Recovery", "backup of the gateway's persistent state", _BACKUP),
+    Item("Backup and Recovery", "validated restore path in staging", ("backup_restore",)),
+    Item("Backup and Recovery", "versioned environment configuration", (), "records keep it; no drill changes it"),
+    Item("Reliability Baseline", "session setup success rate", ALL),
+    Item("Reliability Baseline", "handshake failure rate", ALL),
+    Item("Reliability Baseline", "direct vs relay ratio", (), "the direct path is closed in these drills"),
+    Item("Reliability Baseline", "p95/p99 input-to-present latency", ALL),
+    Item("Reliability Baseline", "session drop rate", ALL),
+    Item("Monitoring Baseline", "control-plane health and request rates", ALL),
+    Item("Monitoring Baseline", "auth failures and rate-limit triggers", _GATEWAY),
+    Item("Monitoring Baseline", "relay registration and heartbeat health", (*_MASTER, *_LOSS)),
+    Item("Monitoring Baseline", "host runtime CPU/GPU pressure", (), _HOSTS),
+    Item("Monitoring Baseline", "RTT, loss and jitter trends", ALL),
+    Item("Alert examples", "gateway health endpoint failing", ("gateway_crash", "gateway_volume_lost")),
+    Item("Alert examples", "relay registrations below the expected baseline", _LOSS),
+    Item("Alert examples", "handshake failures above the normal envelope", _KEYS),
+    Item("Alert examples", "direct-path ratio drops after a rollout", (), "the direct path is closed in these drills"),
+    Item("Control-Plane Operating Discipline", "lease and signing key status visible", _KEYS),
+    Item("Control-Plane Operating Discipline", "relay states (Active, Draining, Probation) over time", ALL),
+    Item("Control-Plane Operating Discipline", "relay rejection reason spikes", _KEYS),
+    Item("Control-Plane Operating Discipline", "explicit drain-and-recover runbook", _DRAIN),
+    Item("Control-Plane Operating Discipline", "gateway auth and signal errors as user-impacting", _GATEWAY),
+    Item("Runbook: Daily", "control-plane health, error classes, session failure bursts", ("calm",)),
+    Item("Runbook: Release Day", "format, lints, tests, desktop and docs builds", (), _BUILD),
+    Item("Runbook: Release Day", "artifact naming and checksums", (), _BUILD),
+    Item("Runbook: Release Day", "docker image tags and manifests", ("rollback",)),
+    Item("Change Management", "canary, comparison before and after, rollback threshold set beforehand", ("rollback",)),
+    Item("Change Management", "representative network conditions", (), "these drills run on one machine's own network"),
+    Item("Capacity Planning", "region failover traffic shifts", ("relay_loss", "relay_drain")),
+    Item("Capacity Planning", "peak sessions, relay bursts, headroom", (), "no drill looks for the limit of a machine"),
+    Item("Incident Response Flow", "root cause with precise timeline, owners and due dates", (),
+         "no drill: the ledger of findings is for it"),
+    Item("Linux Fleet Operations", "compositor, portal and GStreamer lanes", (), _HOSTS),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """An item with the newest run that exercised it: by which line and in which month, or neither."""
+
+    item: Item
+    line: Line | None
+    this_month: bool
+
+    @property
+    def word(self) -> str:
+        """The state of the item."""
+        if not self.item.drills:
+            return "no drill"
+        return "never" if self.line is None else "this month" if self.this_month else "earlier"
+
+
+def coverage_of(history: History) -> tuple[Coverage, ...]:
+    """Every item of the page; real runs are looked at before made ones, whatever their date."""
+    return tuple(_covered(item, history) for item in ITEMS)
+
+
+def _covered(item: Item, history: History) -> Coverage:
+    lines = [line for line in history.lines if item.drills == ALL or line.drill in item.drills]
+    real = [line for line in lines if not line.place.synthetic] or lines
+    newest = max(real, key=lambda line: line.last.started_at, default=None)
+    return Coverage(item, newest, newest is not None and bool(newest.runs.get(history.month)))
