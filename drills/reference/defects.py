@@ -31,7 +31,7 @@ TOGETHER = (
     ("relay_drops_one_in_fifty", "relay_adds_40ms", "gateway_loses_one_offer_in_ten"),
     ("relay_goes_deaf", "relay_refuses_one_present_in_ten", "drain_cuts_sessions", "relay_stops_without_master"),
     ("heartbeat_forgets_drain", "gateway_drops_sockets"),
-    ("relay_forgets_drain", "relay_returns_late", "gateway_runs_the_newest"),
+    ("relay_returns_late", "gateway_runs_the_newest"),
     ("gateway_returns_late", "gateway_forgets_tokens"),
     ("selection_ignores_drain", "gateway_forgets_tokens_early"),
     ("restore_is_slow", "restore_keeps_sessions", "restored_totp_key_lost"),

@@ -62,6 +62,13 @@ def test_a_window_in_which_nothing_named_is_due_is_cut(scene: Timed) -> None:
     assert scene.paused == [9.0 * SHARE_OF_OTHERS, 9.0]
 
 
+def test_an_invariant_makes_a_window_whole_only_where_no_objective_names_the_defect(scene: Timed) -> None:
+    """It needs no least evidence; what it needs to be violated happens where the objective is due."""
+    after(scenario_of(DRAIN), "drain_holds", "no_lease_to_draining_or_banned").pause(scene, "calm", 9.0)
+    after(scenario_of(DRAIN), "relay_counters_agree").pause(scene, "calm", 9.0)
+    assert scene.paused == [9.0 * SHARE_OF_OTHERS, 9.0]
+
+
 def test_after_the_last_window_with_something_named_there_is_no_more_to_see(scene: Timed) -> None:
     """Whatever it says: the verdict will tell."""
     assert "due in a later window" in after(scenario_of(DRAIN), "drain_holds").over(scene, "fault")
@@ -196,6 +203,20 @@ def test_a_look_in_the_middle_ends_a_window_where_packets_are_enough(
     scene.paused.clear()
     after(scenario_of(SETUPS), "session_setup_success_ratio").pause(scene, "calm", 10.0)
     assert scene.paused == [10.0]
+
+
+@pytest.mark.parametrize(("claims", "paused"), [
+    (("no_packet_twice_or_altered",), [5.0]),
+    (("no_packet_twice_or_altered", "session_setup_success_ratio"), [10.0]),
+    (("relay_counters_agree",), [10.0]),  # sums of the whole run
+])  # fmt: skip
+def test_what_an_invariant_forbids_is_looked_for_in_the_middle_too(
+    scene: Timed, monkeypatch: pytest.MonkeyPatch, claims: tuple[str, ...], paused: list[float]
+) -> None:
+    """It is seen the first time that it happens."""
+    monkeypatch.setattr(DefectSeen, "_look", lambda one, scene, window: "broken already")
+    after(scenario_of(SETUPS), *claims).pause(scene, "calm", 10.0)
+    assert scene.paused == paused
 
 
 def test_a_story_is_glanced_at_only_where_facts_are_all_that_counts(scene: Timed) -> None:
