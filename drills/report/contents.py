@@ -56,6 +56,14 @@ class Contents:
         return [(rows[0].line, rows) for rows in found.values()]
 
     @property
+    def runbook_by_section(self) -> dict[str, list[Coverage]]:
+        """The items of the Operations page, in its order."""
+        found: dict[str, list[Coverage]] = {}
+        for one in self.runbook:
+            found.setdefault(one.item.section, []).append(one)
+        return found
+
+    @property
     def synthetic(self) -> str:
         """What must be said of records that nobody observed; empty where there are none."""
         made = sum(bool(run.synthetic) for runs in self.history.runs_of.values() for run in runs)
@@ -86,7 +94,8 @@ def contents_of(out: Path, month: str, expected: Expected, today: date) -> Conte
     history = History.of(month, runs, past_runs(out, month))
     teeth, teeth_problem = read_teeth(folder)
     findings, findings_problem = _findings(out, today)
-    budgets, covered = tables_of(history), coverage_of(history)
+    budgets = tables_of(history)
+    covered = coverage_of(history, (*expected.monthly, *expected.others))
     return Contents(
         overview, history, today,
         {run.path: write_pictures(run) for run in overview.newest if run.series and run.verdict},

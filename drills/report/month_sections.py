@@ -110,6 +110,6 @@ def _findings(contents: Contents) -> str:
 def _item(one: Coverage) -> tuple[str, ...]:
     newest = one.line.last if one.line else None
     by = text(f"{newest.drill}: {newest.status}{', synthetic' * bool(newest.synthetic)}") if newest else \
-        text(one.item.why_none or f"would be {', '.join(one.item.drills)}")  # fmt: skip
+        text(f"would be {', '.join(one.drills)}" if one.drills else one.item.why_none)  # fmt: skip
     when = text(moment(newest.started_at)[:10]) if newest else "–"
     return text(one.item.section), text(one.item.says), text(one.word), when, by

@@ -6,6 +6,7 @@ item that no drill touches says why, so that a gap is never mistaken for a clean
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from drills.report.history import History, Line
@@ -18,7 +19,9 @@ _MASTER = (
 )  # fmt: skip
 _KEYS = ("key_rotated_relays_left", "key_rotated_relays_rolled")
 _GATEWAY = ("gateway_restart", "gateway_crash", "half_open_rebind")
-_LOSS = ("relay_loss", "unreachable_40s", "master_outage_120s")
+_LOSS = ("relay_loss", "unreachable_40s", "master_outage_120s", "relay_master_partition")
+_DIRECT = ("direct_path_blocked",)
+_NETWORKS = ("lossy_media", "jitter_storm", "asymmetric_loss", "nat_rebind", "slow_control_plane", "gateway_flaky")
 _BACKUP = ("backup_restore", "gateway_volume_lost", "gateway_volume_read_only")
 _BUILD = "a matter of Wavry's own build"
 _HOSTS = "hosts and their desktops are outside the control plane"
@@ -44,7 +47,7 @@ ITEMS = (
     Item("Backup and Recovery", "versioned environment configuration", (), "records keep it; no drill changes it"),
     Item("Reliability Baseline", "session setup success rate", ALL),
     Item("Reliability Baseline", "handshake failure rate", ALL),
-    Item("Reliability Baseline", "direct vs relay ratio", (), "the direct path is closed in these drills"),
+    Item("Reliability Baseline", "direct vs relay ratio", _DIRECT, "the direct path is closed here"),
     Item("Reliability Baseline", "p95/p99 input-to-present latency", ALL),
     Item("Reliability Baseline", "session drop rate", ALL),
     Item("Monitoring Baseline", "control-plane health and request rates", ALL),
@@ -55,7 +58,7 @@ ITEMS = (
     Item("Alert examples", "gateway health endpoint failing", ("gateway_crash", "gateway_volume_lost")),
     Item("Alert examples", "relay registrations below the expected baseline", _LOSS),
     Item("Alert examples", "handshake failures above the normal envelope", _KEYS),
-    Item("Alert examples", "direct-path ratio drops after a rollout", (), "the direct path is closed in these drills"),
+    Item("Alert examples", "direct-path ratio drops after a rollout", _DIRECT, "the direct path is closed here"),
     Item("Control-Plane Operating Discipline", "lease and signing key status visible", _KEYS),
     Item("Control-Plane Operating Discipline", "relay states (Active, Draining, Probation) over time", ALL),
     Item("Control-Plane Operating Discipline", "relay rejection reason spikes", _KEYS),
@@ -66,7 +69,7 @@ ITEMS = (
     Item("Runbook: Release Day", "artifact naming and checksums", (), _BUILD),
     Item("Runbook: Release Day", "docker image tags and manifests", ("rollback",)),
     Item("Change Management", "canary, comparison before and after, rollback threshold set beforehand", ("rollback",)),
-    Item("Change Management", "representative network conditions", (), "these drills run on one machine's own network"),
+    Item("Change Management", "representative network conditions", _NETWORKS, "all runs are on one machine"),
     Item("Capacity Planning", "region failover traffic shifts", ("relay_loss", "relay_drain")),
     Item("Capacity Planning", "peak sessions, relay bursts, headroom", (), "no drill looks for the limit of a machine"),
     Item("Incident Response Flow", "root cause with precise timeline, owners and due dates", (),
@@ -77,27 +80,29 @@ ITEMS = (
 
 @dataclass(frozen=True)
 class Coverage:
-    """An item with the newest run that exercised it: by which line and in which month, or neither."""
+    """An item with those of its drills that there are, and the newest run of any: by which line, and in which month."""
 
     item: Item
+    drills: tuple[str, ...]
     line: Line | None
     this_month: bool
 
     @property
     def word(self) -> str:
         """The state of the item."""
-        if not self.item.drills:
-            return "no drill"
-        return "never" if self.line is None else "this month" if self.this_month else "earlier"
+        if self.line:
+            return "this month" if self.this_month else "earlier"
+        return "never" if self.drills else "no drill"
 
 
-def coverage_of(history: History) -> tuple[Coverage, ...]:
+def coverage_of(history: History, known: Container[str]) -> tuple[Coverage, ...]:
     """Every item of the page; real runs are looked at before made ones, whatever their date."""
-    return tuple(_covered(item, history) for item in ITEMS)
+    return tuple(_covered(item, history, known) for item in ITEMS)
 
 
-def _covered(item: Item, history: History) -> Coverage:
+def _covered(item: Item, history: History, known: Container[str]) -> Coverage:
     lines = [line for line in history.lines if item.drills == ALL or line.drill in item.drills]
     real = [line for line in lines if not line.place.synthetic] or lines
     newest = max(real, key=lambda line: line.last.started_at, default=None)
-    return Coverage(item, newest, newest is not None and bool(newest.runs.get(history.month)))
+    drills = item.drills if item.drills == ALL else tuple(name for name in item.drills if name in known)
+    return Coverage(item, drills, newest, newest is not None and bool(newest.runs.get(history.month)))
