@@ -120,7 +120,7 @@ def _item(one: Coverage) -> dict[str, Any]:
         "why_none": (one.item.why_none or None) if one.word == "no drill" else None,
         "last": newest.started_at if newest else None,
         "last_drill": newest.drill if newest else None, "last_status": newest.status if newest else None,
-        "last_synthetic": bool(newest and newest.synthetic),
+        "by": one.by,
     }  # fmt: skip
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass
 
+from drills.report.files import JudgementRow
 from drills.report.history import History, Line
+from drills.report.overview import ORDER
 
 ALL = ("*",)  # whatever is run exercises it
 _DRAIN = ("relay_drain", "restart_in_mid_drain")
@@ -23,6 +25,7 @@ _LOSS = ("relay_loss", "unreachable_40s", "master_outage_120s", "relay_master_pa
 _DIRECT = ("direct_path_blocked",)
 _NETWORKS = ("lossy_media", "jitter_storm", "asymmetric_loss", "nat_rebind", "slow_control_plane", "gateway_flaky")
 _BACKUP = ("backup_restore", "gateway_volume_lost", "gateway_volume_read_only")
+_LATENCY = ("p95 input-to-present latency", "p99 input-to-present latency")
 _BUILD = "a matter of Wavry's own build"
 _HOSTS = "hosts and their desktops are outside the control plane"
 
@@ -35,6 +38,7 @@ class Item:
     says: str
     drills: tuple[str, ...]
     why_none: str = ""
+    indicators: tuple[str, ...] = ()  # where only a run that has judged one of these exercises it
 
 
 ITEMS = (
@@ -45,11 +49,11 @@ ITEMS = (
     Item("Backup and Recovery", "backup of the gateway's persistent state", _BACKUP),
     Item("Backup and Recovery", "validated restore path in staging", ("backup_restore",)),
     Item("Backup and Recovery", "versioned environment configuration", (), "records keep it; no drill changes it"),
-    Item("Reliability Baseline", "session setup success rate", ALL),
-    Item("Reliability Baseline", "handshake failure rate", ALL),
+    Item("Reliability Baseline", "session setup success rate", ALL, indicators=("session setup success rate",)),
+    Item("Reliability Baseline", "handshake failure rate", ALL, indicators=("handshake failure rate",)),
     Item("Reliability Baseline", "direct vs relay ratio", _DIRECT, "the direct path is closed here"),
-    Item("Reliability Baseline", "p95/p99 input-to-present latency", ALL),
-    Item("Reliability Baseline", "session drop rate", ALL),
+    Item("Reliability Baseline", "p95/p99 input-to-present latency", ALL, indicators=_LATENCY),
+    Item("Reliability Baseline", "session drop rate", ALL, indicators=("session drop rate",)),
     Item("Monitoring Baseline", "control-plane health and request rates", ALL),
     Item("Monitoring Baseline", "auth failures and rate-limit triggers", _GATEWAY),
     Item("Monitoring Baseline", "relay registration and heartbeat health", (*_MASTER, *_LOSS)),
@@ -80,12 +84,16 @@ ITEMS = (
 
 @dataclass(frozen=True)
 class Coverage:
-    """An item with those of its drills that there are, and the newest run of any: by which line, and in which month."""
+    """An item with those of its drills that there are, and the newest run of any: by which line, and in which month.
+
+    A record that somebody made exercises nothing; where there is no other, ``made`` names its drill.
+    """
 
     item: Item
     drills: tuple[str, ...]
     line: Line | None
     this_month: bool
+    made: str = ""
 
     @property
     def word(self) -> str:
@@ -94,15 +102,42 @@ class Coverage:
             return "this month" if self.this_month else "earlier"
         return "never" if self.drills else "no drill"
 
+    @property
+    def by(self) -> str:
+        """What exercised it and how that came out, what would, or why nothing does."""
+        if self.line:
+            return f"{self.line.drill}: {_outcome(self.item, self.line)}"
+        if self.made:
+            return f"only a synthetic record of {self.made}"
+        if self.drills == ALL:
+            return "any run would"
+        return f"would be {', '.join(self.drills)}" if self.drills else self.item.why_none
+
 
 def coverage_of(history: History, known: Container[str]) -> tuple[Coverage, ...]:
-    """Every item of the page; real runs are looked at before made ones, whatever their date."""
+    """Every item of the page."""
     return tuple(_covered(item, history, known) for item in ITEMS)
 
 
 def _covered(item: Item, history: History, known: Container[str]) -> Coverage:
-    lines = [line for line in history.lines if item.drills == ALL or line.drill in item.drills]
-    real = [line for line in lines if not line.place.synthetic] or lines
+    lines = [line for line in history.lines if _exercises(line, item)]
+    real = [line for line in lines if not line.place.synthetic]
     newest = max(real, key=lambda line: line.last.started_at, default=None)
     drills = item.drills if item.drills == ALL else tuple(name for name in item.drills if name in known)
-    return Coverage(item, drills, newest, newest is not None and bool(newest.runs.get(history.month)))
+    this_month = newest is not None and bool(newest.runs.get(history.month))
+    return Coverage(item, drills, newest, this_month, lines[0].drill if lines and not real else "")
+
+
+def _exercises(line: Line, item: Item) -> bool:
+    return (item.drills == ALL or line.drill in item.drills) and (not item.indicators or bool(_rows(item, line)))
+
+
+def _rows(item: Item, line: Line) -> list[JudgementRow]:
+    verdict = line.last.verdict
+    return [row for row in verdict.judgements if row.indicator in item.indicators] if verdict else []
+
+
+def _outcome(item: Item, line: Line) -> str:
+    """The run's verdict, or of an indicator its own."""
+    rows = _rows(item, line)
+    return min((row.verdict for row in rows), key=ORDER.index) if rows else line.last.status

@@ -113,7 +113,8 @@ def _item() -> Schema:
     return _object(
         "an item of Wavry's Operations page", section=TEXT, item=TEXT,
         state={"enum": ["this month", "earlier", "never", "no drill"]}, drills=_list(TEXT), why_none=_or_null(TEXT),
-        last=_or_null(TEXT), last_drill=_or_null(TEXT), last_status=_or_null(STATUS), last_synthetic=TRUTH,
+        last=_or_null(TEXT), last_drill=_or_null(TEXT), last_status=_or_null(STATUS),
+        by=_said(TEXT, "what exercised it and how that came out, what would, or why nothing does"),
     )  # fmt: skip
 
 
