@@ -20,13 +20,14 @@ import sys
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from drills.bench.made_run import MadeRun, Tale, write_run
 from drills.bench.tales import BEAT_S, calm, master_restart, relay_drain
-from drills.errors import BadInput
+from drills.errors import BadInput, Exit
 from drills.judging import judge_folder
 from drills.report.history import months_before
 from drills.report.runs import MONTH
@@ -121,6 +122,9 @@ def main(words: list[str]) -> int:
     except BadInput as error:
         print(f"drills.bench.year: {error}", file=sys.stderr)
         return int(error.exit_code)
+    except (OSError, BrokenProcessPool) as error:  # a full disk, or a process that was killed
+        print(f"drills.bench.year: the year was not made: {error}", file=sys.stderr)
+        return int(Exit.CANNOT_RUN)
     print(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
     return 0
 

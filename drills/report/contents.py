@@ -11,9 +11,9 @@ from drills.errors import BadInput
 from drills.findings.finding import Finding
 from drills.findings.listing import in_order
 from drills.findings.reading import FOLDER, read_findings
-from drills.report import surroundings
 from drills.report.budget import TierTable, tables_of
 from drills.report.decisions import Decision, decisions_of
+from drills.report.environment import Group
 from drills.report.expected import Expected
 from drills.report.history import History, Line, Place, past_runs
 from drills.report.overview import Overview
@@ -21,6 +21,7 @@ from drills.report.picture import Pictures, write_pictures
 from drills.report.runbook import Coverage, coverage_of
 from drills.report.runs import month_folder, runs_of, with_series
 from drills.report.scoreboard import Row, scoreboard
+from drills.report.surroundings import surroundings_of
 from drills.report.teeth import SUITE as TEETH
 from drills.report.teeth import Teeth, read_teeth
 from drills.report.trends import Trend, trends_of
@@ -44,7 +45,7 @@ class Contents:
     budgets: tuple[TierTable, ...]
     trends: tuple[Trend, ...]
     runbook: tuple[Coverage, ...]
-    surroundings: tuple[surroundings.Surroundings, ...]
+    surroundings: tuple[Group, ...]
     uncovered: tuple[str, ...]
 
     @property
@@ -54,6 +55,14 @@ class Contents:
         for one in self.trends:
             found.setdefault((one.line.drill, one.line.place), []).append(one)
         return [(rows[0].line, rows) for rows in found.values()]
+
+    @property
+    def runbook_by_section(self) -> dict[str, list[Coverage]]:
+        """The items of the Operations page, in its order."""
+        found: dict[str, list[Coverage]] = {}
+        for one in self.runbook:
+            found.setdefault(one.item.section, []).append(one)
+        return found
 
     @property
     def synthetic(self) -> str:
@@ -86,13 +95,14 @@ def contents_of(out: Path, month: str, expected: Expected, today: date) -> Conte
     history = History.of(month, runs, past_runs(out, month))
     teeth, teeth_problem = read_teeth(folder)
     findings, findings_problem = _findings(out, today)
-    budgets, covered = tables_of(history), coverage_of(history)
+    budgets = tables_of(history)
+    covered = coverage_of(history, (*expected.monthly, *expected.others))
     return Contents(
         overview, history, today,
         {run.path: write_pictures(run) for run in overview.newest if run.series and run.verdict},
         teeth, teeth_problem, tuple(in_order(findings, today)), findings_problem,
         decisions_of(history, findings, expected, budgets, today), scoreboard(history), budgets, trends_of(history),
-        covered, surroundings.surroundings_of(overview.newest), uncovered(history, expected, covered),
+        covered, surroundings_of(overview.newest), uncovered(history, expected, covered),
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """The runs of the last twelve months, line by line: which drill, where, at which pace, what each month came to.
 
-Only what lies beside each run is read (verdict.json, provenance.json); figures of runs on another target, stage, tier
-or pace are never set beside each other, and those of records that somebody made are told apart from observed ones.
+Only what lies beside each run is read (verdict.json, provenance.json); figures of runs on another target, stage, tier,
+pace or network condition are never set beside each other, and those of records that somebody made are told apart from
+observed ones.
 """
 
 from __future__ import annotations
@@ -31,15 +32,17 @@ class Place:
     stage: str
     tier: str
     pace: str
+    condition: str
     synthetic: bool
 
     @classmethod
     def of(cls, run: Run) -> Place:
         """A run's."""
-        return cls(run.target, run.stage, run.tier, run.pace, bool(run.synthetic))
+        return cls(run.target, run.stage, run.tier, run.pace, run.condition, bool(run.synthetic))
 
     def __str__(self) -> str:
-        known = (self.target, self.stage, f"tier {self.tier}" if self.tier else "", self.pace)
+        known = (self.target, self.stage, f"tier {self.tier}" if self.tier else "", self.pace,
+                 f"under {self.condition}" if self.condition else "")  # fmt: skip
         return ", ".join([*(part for part in known if part), *(["synthetic"] if self.synthetic else [])])
 
 

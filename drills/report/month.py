@@ -86,7 +86,7 @@ def as_data(contents: Contents) -> dict[str, Any]:
 
 
 def _place(place: Place) -> dict[str, Any]:
-    return {name: getattr(place, name) for name in ("target", "stage", "tier", "pace", "synthetic")}
+    return {name: getattr(place, name) for name in ("target", "stage", "tier", "pace", "condition", "synthetic")}
 
 
 def _score(row: Row) -> dict[str, Any]:
@@ -116,10 +116,11 @@ def _trend(one: Trend) -> dict[str, Any]:
 def _item(one: Coverage) -> dict[str, Any]:
     newest = one.line.last if one.line else None
     return {
-        "section": one.item.section, "item": one.item.says, "state": one.word, "drills": list(one.item.drills),
-        "why_none": one.item.why_none or None, "last": newest.started_at if newest else None,
+        "section": one.item.section, "item": one.item.says, "state": one.word, "drills": list(one.drills),
+        "why_none": (one.item.why_none or None) if one.word == "no drill" else None,
+        "last": newest.started_at if newest else None,
         "last_drill": newest.drill if newest else None, "last_status": newest.status if newest else None,
-        "last_synthetic": bool(newest and newest.synthetic),
+        "by": one.by,
     }  # fmt: skip
 
 

@@ -28,9 +28,8 @@ def coverage_sections(contents: Contents) -> Iterator[str]:
     """What stands after them."""
     head = ("section", "item", "exercised", "last (UTC)", "by")
     yield "## Runbook coverage\n\n" + table(head, map(_item, contents.runbook))
-    lines = [f"{text(', '.join(one.runs))}: " + "; ".join(
-        f"{text(name)} {text(value)}" for group in one.groups for name, value in group.pairs
-    ) for one in contents.surroundings]  # fmt: skip
+    lines = [f"{text(group.title)}: " + "; ".join(f"{text(name)} {text(value)}" for name, value in group.pairs)
+             for group in contents.surroundings]  # fmt: skip
     yield "## Environment and limits in force\n\n" + (bullets(lines) if lines else "Nothing was written about it.")
     yield "## What was not covered\n\n" + bullets(map(text, contents.uncovered))
 
@@ -109,7 +108,5 @@ def _findings(contents: Contents) -> str:
 
 def _item(one: Coverage) -> tuple[str, ...]:
     newest = one.line.last if one.line else None
-    by = text(f"{newest.drill}: {newest.status}{', synthetic' * bool(newest.synthetic)}") if newest else \
-        text(one.item.why_none or f"would be {', '.join(one.item.drills)}")  # fmt: skip
     when = text(moment(newest.started_at)[:10]) if newest else "–"
-    return text(one.item.section), text(one.item.says), text(one.word), when, by
+    return text(one.item.section), text(one.item.says), text(one.word), when, text(one.by)

@@ -6,9 +6,12 @@ item that no drill touches says why, so that a gap is never mistaken for a clean
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
+from drills.report.files import JudgementRow
 from drills.report.history import History, Line
+from drills.report.overview import ORDER
 
 ALL = ("*",)  # whatever is run exercises it
 _DRAIN = ("relay_drain", "restart_in_mid_drain")
@@ -18,8 +21,11 @@ _MASTER = (
 )  # fmt: skip
 _KEYS = ("key_rotated_relays_left", "key_rotated_relays_rolled")
 _GATEWAY = ("gateway_restart", "gateway_crash", "half_open_rebind")
-_LOSS = ("relay_loss", "unreachable_40s", "master_outage_120s")
+_LOSS = ("relay_loss", "unreachable_40s", "master_outage_120s", "relay_master_partition")
+_DIRECT = ("direct_path_blocked",)
+_NETWORKS = ("lossy_media", "jitter_storm", "asymmetric_loss", "nat_rebind", "slow_control_plane", "gateway_flaky")
 _BACKUP = ("backup_restore", "gateway_volume_lost", "gateway_volume_read_only")
+_LATENCY = ("p95 input-to-present latency", "p99 input-to-present latency")
 _BUILD = "a matter of Wavry's own build"
 _HOSTS = "hosts and their desktops are outside the control plane"
 
@@ -32,6 +38,7 @@ class Item:
     says: str
     drills: tuple[str, ...]
     why_none: str = ""
+    indicators: tuple[str, ...] = ()  # where only a run that has judged one of these exercises it
 
 
 ITEMS = (
@@ -42,11 +49,11 @@ ITEMS = (
     Item("Backup and Recovery", "backup of the gateway's persistent state", _BACKUP),
     Item("Backup and Recovery", "validated restore path in staging", ("backup_restore",)),
     Item("Backup and Recovery", "versioned environment configuration", (), "records keep it; no drill changes it"),
-    Item("Reliability Baseline", "session setup success rate", ALL),
-    Item("Reliability Baseline", "handshake failure rate", ALL),
-    Item("Reliability Baseline", "direct vs relay ratio", (), "the direct path is closed in these drills"),
-    Item("Reliability Baseline", "p95/p99 input-to-present latency", ALL),
-    Item("Reliability Baseline", "session drop rate", ALL),
+    Item("Reliability Baseline", "session setup success rate", ALL, indicators=("session setup success rate",)),
+    Item("Reliability Baseline", "handshake failure rate", ALL, indicators=("handshake failure rate",)),
+    Item("Reliability Baseline", "direct vs relay ratio", _DIRECT, "the direct path is closed here"),
+    Item("Reliability Baseline", "p95/p99 input-to-present latency", ALL, indicators=_LATENCY),
+    Item("Reliability Baseline", "session drop rate", ALL, indicators=("session drop rate",)),
     Item("Monitoring Baseline", "control-plane health and request rates", ALL),
     Item("Monitoring Baseline", "auth failures and rate-limit triggers", _GATEWAY),
     Item("Monitoring Baseline", "relay registration and heartbeat health", (*_MASTER, *_LOSS)),
@@ -55,7 +62,7 @@ ITEMS = (
     Item("Alert examples", "gateway health endpoint failing", ("gateway_crash", "gateway_volume_lost")),
     Item("Alert examples", "relay registrations below the expected baseline", _LOSS),
     Item("Alert examples", "handshake failures above the normal envelope", _KEYS),
-    Item("Alert examples", "direct-path ratio drops after a rollout", (), "the direct path is closed in these drills"),
+    Item("Alert examples", "direct-path ratio drops after a rollout", _DIRECT, "the direct path is closed here"),
     Item("Control-Plane Operating Discipline", "lease and signing key status visible", _KEYS),
     Item("Control-Plane Operating Discipline", "relay states (Active, Draining, Probation) over time", ALL),
     Item("Control-Plane Operating Discipline", "relay rejection reason spikes", _KEYS),
@@ -66,7 +73,7 @@ ITEMS = (
     Item("Runbook: Release Day", "artifact naming and checksums", (), _BUILD),
     Item("Runbook: Release Day", "docker image tags and manifests", ("rollback",)),
     Item("Change Management", "canary, comparison before and after, rollback threshold set beforehand", ("rollback",)),
-    Item("Change Management", "representative network conditions", (), "these drills run on one machine's own network"),
+    Item("Change Management", "representative network conditions", _NETWORKS, "all runs are on one machine"),
     Item("Capacity Planning", "region failover traffic shifts", ("relay_loss", "relay_drain")),
     Item("Capacity Planning", "peak sessions, relay bursts, headroom", (), "no drill looks for the limit of a machine"),
     Item("Incident Response Flow", "root cause with precise timeline, owners and due dates", (),
@@ -77,27 +84,60 @@ ITEMS = (
 
 @dataclass(frozen=True)
 class Coverage:
-    """An item with the newest run that exercised it: by which line and in which month, or neither."""
+    """An item with those of its drills that there are, and the newest run of any: by which line, and in which month.
+
+    A record that somebody made exercises nothing; where there is no other, ``made`` names its drill.
+    """
 
     item: Item
+    drills: tuple[str, ...]
     line: Line | None
     this_month: bool
+    made: str = ""
 
     @property
     def word(self) -> str:
         """The state of the item."""
-        if not self.item.drills:
-            return "no drill"
-        return "never" if self.line is None else "this month" if self.this_month else "earlier"
+        if self.line:
+            return "this month" if self.this_month else "earlier"
+        return "never" if self.drills else "no drill"
+
+    @property
+    def by(self) -> str:
+        """What exercised it and how that came out, what would, or why nothing does."""
+        if self.line:
+            return f"{self.line.drill}: {_outcome(self.item, self.line)}"
+        if self.made:
+            return f"only a synthetic record of {self.made}"
+        if self.drills == ALL:
+            return "any run would"
+        return f"would be {', '.join(self.drills)}" if self.drills else self.item.why_none
 
 
-def coverage_of(history: History) -> tuple[Coverage, ...]:
-    """Every item of the page; real runs are looked at before made ones, whatever their date."""
-    return tuple(_covered(item, history) for item in ITEMS)
+def coverage_of(history: History, known: Container[str]) -> tuple[Coverage, ...]:
+    """Every item of the page."""
+    return tuple(_covered(item, history, known) for item in ITEMS)
 
 
-def _covered(item: Item, history: History) -> Coverage:
-    lines = [line for line in history.lines if item.drills == ALL or line.drill in item.drills]
-    real = [line for line in lines if not line.place.synthetic] or lines
+def _covered(item: Item, history: History, known: Container[str]) -> Coverage:
+    lines = [line for line in history.lines if _exercises(line, item)]
+    real = [line for line in lines if not line.place.synthetic]
     newest = max(real, key=lambda line: line.last.started_at, default=None)
-    return Coverage(item, newest, newest is not None and bool(newest.runs.get(history.month)))
+    drills = item.drills if item.drills == ALL else tuple(name for name in item.drills if name in known)
+    this_month = newest is not None and bool(newest.runs.get(history.month))
+    return Coverage(item, drills, newest, this_month, lines[0].drill if lines and not real else "")
+
+
+def _exercises(line: Line, item: Item) -> bool:
+    return (item.drills == ALL or line.drill in item.drills) and (not item.indicators or bool(_rows(item, line)))
+
+
+def _rows(item: Item, line: Line) -> list[JudgementRow]:
+    verdict = line.last.verdict
+    return [row for row in verdict.judgements if row.indicator in item.indicators] if verdict else []
+
+
+def _outcome(item: Item, line: Line) -> str:
+    """The run's verdict, or of an indicator its own."""
+    rows = _rows(item, line)
+    return min((row.verdict for row in rows), key=ORDER.index) if rows else line.last.status

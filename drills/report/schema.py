@@ -44,7 +44,11 @@ def _said(one: Schema, says: str) -> Schema:
     return {**one, "description": says}
 
 
-PLACE: dict[str, Schema] = {"target": TEXT, "stage": TEXT, "tier": TEXT, "pace": TEXT, "synthetic": TRUTH}
+PLACE: dict[str, Schema] = {
+    "target": TEXT, "stage": TEXT, "tier": TEXT, "pace": TEXT,
+    "condition": _said(TEXT, "the named network condition; empty where nothing was in the packets' way"),
+    "synthetic": TRUTH,
+}  # fmt: skip
 BRIEF: dict[str, Schema] = {
     "drill": TEXT, "run": TEXT, "path": _said(TEXT, "the run's folder, seen from the month's"), "status": STATUS,
     "problem": _said(_or_null(TEXT), "why there is no verdict"), "target": _or_null(TEXT), "stage": _or_null(TEXT),
@@ -109,7 +113,8 @@ def _item() -> Schema:
     return _object(
         "an item of Wavry's Operations page", section=TEXT, item=TEXT,
         state={"enum": ["this month", "earlier", "never", "no drill"]}, drills=_list(TEXT), why_none=_or_null(TEXT),
-        last=_or_null(TEXT), last_drill=_or_null(TEXT), last_status=_or_null(STATUS), last_synthetic=TRUTH,
+        last=_or_null(TEXT), last_drill=_or_null(TEXT), last_status=_or_null(STATUS),
+        by=_said(TEXT, "what exercised it and how that came out, what would, or why nothing does"),
     )  # fmt: skip
 
 

@@ -57,8 +57,8 @@ def _unknown_invariants(runs: list[Run]) -> Iterator[str]:
 
 
 def _items(coverage: tuple[Coverage, ...]) -> Iterator[str]:
-    none = sum(not one.item.drills for one in coverage)
-    never = sum(bool(one.item.drills) and one.line is None for one in coverage)
+    none = sum(one.word == "no drill" for one in coverage)
+    never = sum(one.word == "never" for one in coverage)
     if none or never:
         yield (f"Of the Operations page, {none} items that no drill exercises and {never} whose drills have not run in "
                "twelve months (the table of the runbook names them).")  # fmt: skip

@@ -87,12 +87,12 @@ def test_figures_in_doubt_are_neither_noise_nor_change(tmp_path: Path) -> None:
 
 
 def test_figures_of_another_place_are_never_compared(tmp_path: Path) -> None:
-    for nth, other in enumerate(({"pace": "real"}, {"synthetic": "made by a test"})):
+    for nth, other in enumerate(({"pace": "real"}, {"condition": "train"}, {"synthetic": "made by a test"})):
         put(tmp_path, f"2026-10-0{nth + 1}", 10.0, **other)
     put(tmp_path, "2026-11-03", 30.0)
     trend = calm_trend(tmp_path)
     assert (trend.before, trend.band.runs) == (None, 1)
-    assert len({line.place for line in history(tmp_path).lines}) == 3
+    assert len({line.place for line in history(tmp_path).lines}) == 4
 
 
 def test_the_last_release_is_what_ran_before_this_one(tmp_path: Path) -> None:

@@ -58,3 +58,12 @@ def test_a_made_record_never_takes_the_place_of_an_observed_one(tmp_path: Path) 
     report = json.loads((tmp_path / MONTH / "report.json").read_text())
     assert report["gravest"] == "broken" and "1 synthetic record does not count" in report["answer"]
     assert [(one["status"], one["counted"]) for one in report["drills"]] == [("broken", True), ("held", False)]
+
+
+def test_a_made_control_run_is_none(tmp_path: Path) -> None:
+    """What broke may not be the fault's doing where only a record for show says that all was calm."""
+    add_run(tmp_path, "relay_drain", "20261103T140000-aaaa", verdict="broken")
+    add_run(tmp_path, "calm", "20261104T140000-aaaa", provenance=provenance_file(synthetic="made by a test"))
+    write_month(tmp_path, MONTH)
+    (warning,) = json.loads((tmp_path / MONTH / "report.json").read_text())["warnings"]
+    assert warning.startswith("calm, the control run, was not made on reference")
