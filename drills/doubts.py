@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from drills.measures import generator
@@ -50,8 +50,6 @@ SETUP_CLAIMS = frozenset(
     {"session_setup_success_ratio", "handshake_failure_ratio", "candidate_not_worse", "back_in_band_ms_p95"}
 )
 
-BAND = frozenset({"back_in_band_ms_p95"})  # compared with calm
-
 
 @dataclass(frozen=True)
 class Doubt:
@@ -91,19 +89,7 @@ def doubts_of(record: Record, scenario: Scenario) -> list[Doubt]:
         found += _saturated(record, window, span)
         found += _clock(record, window, span)
         found += _unwitnessed(record, scenario, window, span)
-    if any(spec.claim in BAND for spec in scenario.objectives):
-        found += _of_the_band(found)
     return found + _faults(record, scenario)
-
-
-def _of_the_band(found: list[Doubt]) -> list[Doubt]:
-    """What may have slowed the set-ups of calm has made their band wide: whoever keeps to it may be slow all the same."""
-    return [
-        replace(doubt, window="recovery", voids=ONLY_HELD, claims=BAND, reason=f"in calm, the measure: {doubt.reason}")
-        for doubt in found
-        if doubt.kind in (DoubtKind.GENERATOR, DoubtKind.STARVED) and doubt.window == "calm" and doubt.claims & BAND
-        and "broken" in doubt.voids
-    ]  # fmt: skip
 
 
 def _whole_run(record: Record, scenario: Scenario) -> list[Doubt]:

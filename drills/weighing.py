@@ -178,8 +178,6 @@ def _held_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt) -
     as much as it stood still at a time: what ended a silence was read late, if anything, and so was what began it, by
     one stop.
     """
-    if claim.name == "back_in_band_ms_p95" and doubt.voids == frozenset({"held"}):  # about calm, or all there was
-        return (evidence.figure or 0.0) + doubt.most_ms <= limit
     if doubt.kind is not DoubtKind.GENERATOR:
         return False
     if claim.shape is Shape.TIME_MAX:

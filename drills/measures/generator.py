@@ -20,7 +20,7 @@ UNSENT_NS = 250_000_000  # a living session that sends nothing for this long was
 
 
 def gaps_touching(record: Record, span: Span) -> list[Event]:
-    """Gaps of the pumps in the window, and so near it that what they caused may lie in it: for a long one that is more."""
+    """Gaps of the pumps in the window, and so near it that what they caused may lie in it; long ones reach further."""
     found = []
     for gap in record.named("generator.gap"):
         margin = AFTERMATH_NS if gap["to_ns"] - gap["from_ns"] >= REACTION_MS * 1e6 else NEAR_NS

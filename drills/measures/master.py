@@ -186,7 +186,7 @@ def leases_refused_by_ready_relays(record: Record, span: Span, claim: Claim) -> 
     neither = [event for event in trials
                if event["outcome"] != "accepted" and event["ready_before"] and event["ready_after"]]  # fmt: skip
     if neither and not refused:  # the way there may have lost them, and so may whoever calls itself ready
-        words = f"{len(neither)} of {len(trials)} leases were neither accepted nor refused by a relay that said it was ready"
+        words = f"{len(neither)} of {len(trials)} leases were neither accepted nor refused by relays that said ready"
         return Evidence(len(trials) + len(none), None, missing=words)
     if refused:
         says += f"; first refused by {refused[0]['service']}: {refused[0]['outcome']}"

@@ -176,7 +176,7 @@ def _first(arrivals: Any, from_ns: int) -> int:
 
 
 def seconds_until_served(record: Record, span: Span, claim: Claim) -> Evidence:
-    """From a session's first silence until both its ends heard something by way of its new relay; the slowest of all."""
+    """From a session's first silence until both its ends are heard from by way of its new relay; the slowest."""
     missing = _missing(_loss(record))
     if missing:
         return missing

@@ -87,7 +87,8 @@ def drops(record: Record, span: Span, claim: Claim) -> Evidence:
         tails = {event["session"]: _tail_ms(record, event) for event in _ends(record) if event["stopped_ns"] in span}
         stays = {
             RELEASED: lambda one: ms < ASKED_AGAIN_MS, UNPLANNED: lambda one: ms < ASKED_AGAIN_MS,
-            SILENT: lambda one: silences[one] - ms >= DROP_SILENCE_MS, TAIL: lambda one: tails[one] - ms > TAIL_SILENCE_MS,
+            SILENT: lambda one: silences[one] - ms >= DROP_SILENCE_MS,
+            TAIL: lambda one: tails[one] - ms > TAIL_SILENCE_MS,
         }  # fmt: skip
         left = sum(any(stays[why](one) for why in reasons) for one, reasons in cut.items())
         return left / max(1, len(concerned))

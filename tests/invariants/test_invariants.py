@@ -387,7 +387,7 @@ def test_the_end_of_a_session_excuses_what_came_too_late_for_it() -> None:
 
 
 def test_what_a_starved_relay_forwards_to_closed_ends_is_excused() -> None:
-    """Sent 0.8 s before the session's end, and forwarded when the relay had a CPU again; not what was sent long before."""
+    """Sent 0.8 s before its session's end, forwarded when the relay had a CPU again; not what was sent long before."""
     late = flowing(lost=TIMES > 18.2)
     assert checked(COUNTERS, counted(late, SENT)).outcome is VIOLATED
     assert checked(COUNTERS, kept_waiting(counted(late, SENT), (19,))).outcome is HOLDS
