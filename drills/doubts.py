@@ -31,6 +31,7 @@ BUSY_SHARE_MAX, SATURATED_S = 0.9, 2
 BACKLOG_NS = 5_000_000_000
 CLOCK_STEP_NS = 50_000_000  # the wall clock against the monotonic one, from one second to the next
 LOOK_NS = 1_500_000_000  # a witness speaks once a second, of the second before; with some delay
+KILLED = ("ended by itself with -9", "ended by itself with 137")  # SIGKILL, of a process and of a container (128 + 9)
 SKIPPED_RATIO_MAX = 0.001
 WITNESS_NS = 2_500_000_000  # witnesses speak once a second; after this long without a word nobody was watching
 OVERLONG_S = 2.0  # beyond what was asked for: proving a fault on and off takes up to a second each way
@@ -122,8 +123,11 @@ def _whole_run(record: Record, scenario: Scenario) -> list[Doubt]:
 
 
 def _changed(event: Event) -> Doubt:
-    """A service that moved makes every figure somebody else's; one that died is what the figures may be about."""
-    voids = BOTH if event["change"] == "moved" else ONLY_HELD
+    """A service that moved makes every figure somebody else's; one that died is what the figures may be about.
+
+    Unless it was killed: nobody sends SIGKILL to itself, but a machine without memory does, and nobody else is known.
+    """
+    voids = BOTH if event["change"] == "moved" or event["reason"].endswith(KILLED) else ONLY_HELD
     return Doubt(DoubtKind.STAGE, "", voids, f"{event['service']}: {event['reason']}")
 
 

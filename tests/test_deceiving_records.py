@@ -159,6 +159,14 @@ def test_a_service_that_waits_nearly_all_the_time_gets_no_work_done(waited_ms: f
     assert judged(builder, SETUPS).verdict is expected
 
 
+@pytest.mark.parametrize(("code", "expected"), [(-9, UNKNOWN), (137, UNKNOWN), (-11, BROKEN), (1, BROKEN)])
+def test_a_service_that_somebody_killed_did_not_fall_silent_by_itself(code: int, expected: Outcome) -> None:
+    """A machine without memory kills whom it likes; a crash is the service's own."""
+    reason = f"relay_a (pid 7) ended by itself with {code}"
+    builder = quiet(14.5, 16.5).event(14.5, "stage.changed", service="relay_a", change="ended", reason=reason)
+    assert judged(builder, SILENCE).verdict is expected
+
+
 def test_an_outage_that_nobody_slept_through_is_the_windows() -> None:
     """The first who failed was due 20 ms before the window, as they are whom a fault meets in the middle."""
     builder = sound(0)
