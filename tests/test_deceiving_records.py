@@ -67,7 +67,7 @@ def test_a_stop_just_outside_the_window_may_have_hidden_the_beginning_of_its_sil
 def test_an_end_that_fell_silent_early_is_not_hidden_by_what_was_read_late(stops: bool, expected: Outcome) -> None:
     """Every session is cut 300 ms before its end, 250 are allowed; what came last was read 75 ms late."""
     builder = sound(0)
-    ends = [11.5 + 0.09 * number for number in range(200)]
+    ends = [11.5 + 0.18 * (number // 2) for number in range(200)]
     for number, end_s in enumerate(ends, start=1):
         builder.session(number, end_s - 1.0, end_s, silent_until_end_from_s=end_s - 0.3)
     for end_s in ends[::2] if stops else ():
@@ -104,9 +104,9 @@ def test_a_band_is_not_widened_by_our_own_stops(after_ms: float, expected: Outco
 
 def test_two_sockets_that_ran_over_explain_together_what_neither_does_alone() -> None:
     """Half of the losses in each relay's socket; a third as many explain too little."""
-    for drops, expected in ((70, UNKNOWN), (20, BROKEN)):
+    for drops, expected in ((100, UNKNOWN), (30, BROKEN)):
         builder = machine(sound(300), 15, relay_a=280.0, relay_b=280.0)
-        for block in builder.blocks[:140]:
+        for block in builder.blocks[:200]:
             block["received_ns"][5] = 0
         for event in builder.events:
             if event.name == "machine.second" and event.ns == ns(15):
@@ -127,7 +127,7 @@ def test_a_freeze_that_is_mostly_our_own_stop_is_not_the_systems(freeze_s: float
     assert judged(quiet(14.5, 14.5 + freeze_s).gap(14.5, 14.69), CONTINUITY).verdict is expected
 
 
-@pytest.mark.parametrize(("told_s", "expected"), [(31, UNKNOWN), (33, BROKEN)])
+@pytest.mark.parametrize(("told_s", "expected"), [(30, UNKNOWN), (33, BROKEN)])
 def test_what_the_machine_did_in_the_windows_last_second_is_told_after_it(told_s: int, expected: Outcome) -> None:
     """A stall at 29.5 s stands in the second that ends past 30 s."""
     builder = machine(quiet(29.3, 29.7), told_s, relay_a=500.0)
