@@ -13,6 +13,7 @@ from itertools import groupby, pairwise
 
 from drills.measures import generator
 from drills.measures.media import lost_at_ends
+from drills.measures.waiting import Wait, longest_wait_ms, wait_of
 from drills.objectives import CLAIMS, DoubtKind, Shape
 from drills.record import Event, Record, Span
 from drills.scenario.models import Action, Injection, Scenario, Step
@@ -21,11 +22,6 @@ BOTH = frozenset({"held", "broken"})
 ONLY_HELD = frozenset({"held"})
 ONLY_BROKEN = frozenset({"broken"})
 
-# A stage process that waited for a CPU this long in one second may be late because of the machine, not by itself.
-WAITED_MS_MAX = 250.0
-# Records that have it say how long at most within any STALL_S (drills/probes/machine.py): many short waits, which add
-# up to some 90 ms there on two busy CPUs, delay nothing; this much is a stall.
-STALLED_MS_MAX, STALL_S = 120.0, 0.3
 # Next to no CPU left for two seconds on end: queues of work grow, whoever is to blame. Not 1.0, because a second holds
 # moments of both, and a scheduler leaves one CPU idle now and then while two wait for the other (seen: set-ups failed
 # at 0.91 to 0.94, and not at 0.88).
@@ -34,17 +30,20 @@ BUSY_SHARE_MAX, SATURATED_S = 0.9, 2
 # may take, SETUP_S in drills/load/session.py) delays those that come in it. Seen in a window after a saturated one.
 BACKLOG_NS = 5_000_000_000
 CLOCK_STEP_NS = 50_000_000  # the wall clock against the monotonic one, from one second to the next
+LOOK_NS = 1_500_000_000  # a witness speaks once a second, of the second before; with some delay
+KILLED = ("ended by itself with -9", "ended by itself with 137")  # SIGKILL, of a process and of a container (128 + 9)
 SKIPPED_RATIO_MAX = 0.001
 WITNESS_NS = 2_500_000_000  # witnesses speak once a second; after this long without a word nobody was watching
 OVERLONG_S = 2.0  # beyond what was asked for: proving a fault on and off takes up to a second each way
 AFTERMATH = 3.0  # packets of so many times the length of a gap may bear its mark: what it held up, and what came after
-WHOLE_STALL_MS = 290.0  # so much within STALL_S is all of it: the stall may have been longer
 OVERDUE_MS = 100.0  # a packet later than this is not sent (drills/load/pump.py)
 # a stop up to this long keeps no packet from being sent: it is late, seen, and counted as late
 ALL_SENT_MS = 0.8 * OVERDUE_MS
 
 # Claims whose figures are read from packets, and those about getting in.
 PACKET_CLAIMS = frozenset(name for name, claim in CLAIMS.items() if DoubtKind.OWN_LOSS in claim.doubts)
+# Those, and others for which it counts whether packets came at all.
+SAMPLE_CLAIMS = PACKET_CLAIMS | {"loss_recovered_s", "sessions_lost_with_relay"}
 # How long a dead relay is named is said by the master's clock, not by work that waits for a CPU: only a master that was
 # itself kept waiting can be late for it, and that is measured.
 BY_THE_CLOCK = frozenset({"dead_relay_named_s"})
@@ -108,7 +107,7 @@ def _whole_run(record: Record, scenario: Scenario) -> list[Doubt]:
         found.append(Doubt(DoubtKind.RECORD, "", BOTH, words))
     if not found and sum(finished.values()) != len(record.packets):
         words = f"{len(record.packets)} samples on disk, {sum(finished.values())} were written"
-        found.append(Doubt(DoubtKind.RECORD, "", BOTH, words, PACKET_CLAIMS))
+        found.append(Doubt(DoubtKind.RECORD, "", BOTH, words, SAMPLE_CLAIMS))
     for event in record.named("load.error")[:1]:
         found.append(Doubt(DoubtKind.RECORD, "", BOTH, f"the load generator failed: {event['error']}"))
     for event in record.named("control.not_held"):
@@ -124,8 +123,11 @@ def _whole_run(record: Record, scenario: Scenario) -> list[Doubt]:
 
 
 def _changed(event: Event) -> Doubt:
-    """A service that moved makes every figure somebody else's; one that died is what the figures may be about."""
-    voids = BOTH if event["change"] == "moved" else ONLY_HELD
+    """A service that moved makes every figure somebody else's; one that died is what the figures may be about.
+
+    Unless it was killed: nobody sends SIGKILL to itself, but a machine without memory does, and nobody else is known.
+    """
+    voids = BOTH if event["change"] == "moved" or event["reason"].endswith(KILLED) else ONLY_HELD
     return Doubt(DoubtKind.STAGE, "", voids, f"{event['service']}: {event['reason']}")
 
 
@@ -181,7 +183,7 @@ def _own_losses(record: Record, window: str, span: Span) -> list[Doubt]:
                   if event["worker"] == worker]  # fmt: skip
         before = max((count for ns, count in counts if ns < span.from_ns), default=0)
         # one look past the window's end, which covers its last second
-        inside = [count for ns, count in counts if span.from_ns <= ns < span.to_ns + 1_500_000_000]
+        inside = [count for ns, count in counts if span.from_ns <= ns < span.to_ns + LOOK_NS]
         lost += max(0, max(inside, default=before) - before)
     if lost:
         words = f"{lost} packets died in our own sockets"
@@ -191,19 +193,21 @@ def _own_losses(record: Record, window: str, span: Span) -> list[Doubt]:
 
 def _starved(record: Record, window: str, span: Span) -> list[Doubt]:
     """Processes that were kept waiting for a CPU; what packets show is explained only by the relays' waiting."""
-    seconds = [event for event in record.named("machine.second") if event.ns in span]
+    # one look past the window's end, which tells of its last second
+    around = Span(span.from_ns, span.to_ns + LOOK_NS)
+    seconds = [event for event in record.named("machine.second") if event.ns in around]
     everybody = {name for event in seconds for name in event["waited_ms"] if not name.startswith("locust")}
     relays = {event["service"] for event in record.named("relay.known")}
     found = []
     for name in sorted(everybody):
-        waits = [_wait(event, name) for event in seconds]
-        words = max((wait for wait in waits if wait.words), default=_Wait(0.0, ""), key=lambda wait: wait.ms).words
+        waits = [wait_of(event, name) for event in seconds]
+        words = max((wait for wait in waits if wait.words), default=Wait(0.0, ""), key=lambda wait: wait.ms).words
         if words:
             claims = frozenset(CLAIMS) if name in relays or not relays else frozenset(CLAIMS) - PACKET_CLAIMS
             words = f"the machine kept {name} waiting for a CPU for {words}"
             drops = sum(event.get("socket_drops", {}).get(name, 0) for event in seconds)
             drops += lost_at_ends(record, span) if name in relays or not relays else 0
-            found.append(Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, claims, most_ms=_longest_wait_ms(waits),
+            found.append(Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, claims, most_ms=longest_wait_ms(waits),
                                most_failures=drops))  # fmt: skip
     return found
 
@@ -226,42 +230,6 @@ def _saturated(record: Record, window: str, span: Span) -> list[Doubt]:
         Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, SETUP_CLAIMS | {"signaling_continuity_ratio"}),
         Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, starts, most_ms=longest * 1e3),
     ]
-
-
-@dataclass(frozen=True)
-class _Wait:
-    """How long a process waited for a CPU in one second; ``words`` where that was too long."""
-
-    ms: float
-    words: str
-    stalled: bool = False  # the longest stall, not the sum of a second
-
-
-def _wait(second: Event, name: str) -> _Wait:
-    """One second of one process: its longest stall where the record has it, else all that it waited."""
-    waited = float(second["waited_ms"].get(name, 0.0))
-    stalled = second.get("stalled_ms")
-    if stalled is None:
-        return _Wait(waited, f"{waited:.0f} ms in one second" if waited > WAITED_MS_MAX else "")
-    worst = float(stalled.get(name, 0.0))
-    words = f"{worst:.0f} ms within {STALL_S:g} s" if worst > STALLED_MS_MAX else ""
-    return _Wait(worst, words, True) if worst < WHOLE_STALL_MS else _Wait(max(waited, worst), words)
-
-
-def _longest_wait_ms(waits: list[_Wait]) -> float:
-    """The most that waiting second after second can have added to one time, and just before and after."""
-    if all(wait.stalled for wait in waits) and max((wait.ms for wait in waits), default=0.0) < WHOLE_STALL_MS:
-        return max((wait.ms for wait in waits), default=0.0)  # no stretch without a CPU was longer than this
-    longest = total = 0.0
-    before = WAITED_MS_MAX  # what lies outside the window is not known, but no doubt of it either
-    for wait, after in zip(waits, [*(later.ms for later in waits[1:]), WAITED_MS_MAX], strict=True):
-        if wait.words:
-            total = (total or before) + wait.ms
-            longest = max(longest, total + after)
-        else:
-            total = 0.0
-        before = wait.ms
-    return longest
 
 
 def _clock(record: Record, window: str, span: Span) -> list[Doubt]:

@@ -9,16 +9,18 @@ relay read it is in no counter of the relay's (observed.md, corrections); the ma
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from drills.invariants.base import Checked, holds, unknown, violated
 from drills.invariants.paths import paths_of
-from drills.invariants.wholeness import disturbed_path, why_not_whole
+from drills.invariants.wholeness import disturbed_path, standstill_ns, why_not_whole
 from drills.measures.packets import Packets
 from drills.record import Event, Record
 
 SETTLED_NS = 300_000_000  # a look so long after the last packet was sent, and heard, has it in its counters
 ENDING_NS = 500_000_000  # what was sent so shortly before its session's end may have found the sockets closed
 PROBES_EACH = 20  # at most so many packets of a probe go by way of one lease (drills/steps/await_back.py: two times 5)
+COUNTED = ("packets_forwarded", "dropped_packets")
 NO_PACKETS = frozenset({"sample", "forgotten"})  # leases asked for only to see which relay they name
 
 
@@ -69,10 +71,14 @@ def _account(record: Record, relay_id: str) -> _Account:
         unseen = "its counters were never seen"
     elif not len(sent) or last.get("asked_ns", 0) < _last_ns(sent) + SETTLED_NS:
         unseen = "its counters were not seen after the last packet was sent to it"
+    elif any(after.get("counters", {}).get(name, 0) < before.get("counters", {}).get(name, 0)
+             for before, after in pairwise(looks) for name in COUNTED):  # fmt: skip
+        unseen = "its counters began anew"
     unheard = sent.where(sent.received_ns == 0)
     stops = _stops(record)
     ending = numpy.array([stops.get(session, 0) for session in unheard.session.tolist()], dtype=numpy.int64)
-    excused = int((unheard.sent_ns > ending - ENDING_NS).sum())
+    late_ns = standstill_ns(record, last["service"]) if last else 0  # what it forwards afterwards comes so much later
+    excused = int((unheard.sent_ns > ending - ENDING_NS - late_ns).sum())
     probes = PROBES_EACH * sum(
         event["relay_id"] == relay_id and event["session"] is None and event["cause"] not in NO_PACKETS
         for event in record.named("lease.given")

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 from drills.invariants.base import Checked, holds, unknown, violated
 from drills.invariants.paths import paths_of
-from drills.invariants.wholeness import disturbed_path, why_not_whole
-from drills.record import Event, Record
+from drills.invariants.wholeness import disturbed_path, standstill_ns, why_not_whole
+from drills.record import Event, Record, Span
 
 ON_ITS_WAY_NS = 1_000_000_000  # what was sent before the move has arrived or is lost by then (SETTLE_S of the samples)
 
@@ -40,11 +40,17 @@ def check(record: Record) -> Checked:
 
 
 def _late_ns(record: Record, stray: Event) -> int:
-    """How long after the move it came, less what our own pump stood still meanwhile: it may have lain unread."""
+    """How long after the move it came, less what our own pump stood still meanwhile: it may have lain unread.
+
+    And less what a relay stood still by no doing of its own: what was sent before the move may have lain there.
+    """
     still = sum(
         max(0, min(gap["to_ns"], stray["heard_ns"]) - max(gap["from_ns"], stray["left_ns"]))
         for gap in record.named("generator.gap")
     )
+    meanwhile = Span(stray["left_ns"], stray["heard_ns"])
+    relays = {event["service"] for event in record.named("relay.known")}
+    still += max((standstill_ns(record, relay, meanwhile) for relay in relays), default=0)
     return int(stray["heard_ns"] - stray["left_ns"] - still)
 
 

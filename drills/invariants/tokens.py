@@ -5,7 +5,8 @@ token: ``fingerprint``, ``accepted``, ``used_ns`` when it was shown, and the eve
 The drill's own accounts have one token each, and say in ``account.look`` whether it was bound.
 Only an answer about the token itself counts; a limit, a time-out or a database that is away is none, and no event.
 A gateway behind which we have put an empty database (``volume_lost``) refuses every token, and knows them all again
-when its own is put back: what it refuses in between says nothing of a token either.
+when its own is put back: what it refuses in between says nothing of a token either, nor does what was asked for in
+between and heard later, because we stood still.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def check(record: Record) -> Checked:
             if event["fault"] == DATA_AWAY]  # fmt: skip
     uses = _uses(record)  # by the time of their answers
     for use in uses:
-        if not use.accepted and not any(use.answered_ns in span for span in away):
+        if not use.accepted and not any(use.answered_ns in span or use.shown_ns in span for span in away):
             refused.setdefault(use.mark, use.answered_ns)
     again = [use for use in uses if refused.get(use.mark, use.answered_ns) < use.shown_ns]
     wrong = [use for use in again if use.accepted]

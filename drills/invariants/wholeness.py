@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from drills.record import Record
+from drills.measures.waiting import longest_wait_ms, wait_of
+from drills.record import Record, Span
 
+LOOK_NS = 1_500_000_000  # a witness speaks once a second, of the second before; with some delay
 STEP_NS = 50_000_000  # the wall clock against the monotonic one, from one second to the next
 
 
@@ -36,6 +38,19 @@ def disturbed_path(record: Record) -> str:
         if str(event["fault"]).startswith("udp_") or str(event["subject"]).endswith("_udp"):
             return f"{event['fault']} on {event['subject']} changed what the path itself does to packets"
     return ""
+
+
+def standstill_ns(record: Record, service: str, during: Span | None = None) -> int:
+    """For how long, at the most, a service can have stood still by our or the machine's doing, and its packets lain."""
+    around = during or Span(record.events[0].ns, record.events[-1].ns + 1)
+    # a second is told of at its end
+    seconds = [event for event in record.named("machine.second")
+               if around.from_ns <= event.ns < around.to_ns + LOOK_NS]  # fmt: skip
+    waited_ms = longest_wait_ms([wait_of(event, service) for event in seconds])
+    paused = [min(event["to_ns"], around.to_ns) - max(event["from_ns"], around.from_ns)
+              for event in record.named("fault.receipt")
+              if event["fault"] == "pause" and event["subject"] == service]  # fmt: skip
+    return int(waited_ms * 1e6) + max(0, *paused, 0)
 
 
 def clock_steps_ns(record: Record) -> int:

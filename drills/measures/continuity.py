@@ -18,7 +18,7 @@ from typing import Any
 from drills.measures.evidence import Evidence, ratio
 from drills.measures.media import every_silence
 from drills.measures.packets import Packets
-from drills.measures.sessions import cut_off
+from drills.measures.sessions import ASKED_AGAIN_MS, cut_off
 from drills.objectives import Claim
 from drills.record import Event, Record, Span
 
@@ -215,7 +215,12 @@ def media_continuity(record: Record, span: Span, claim: Claim) -> Evidence:
     def hiding(ms: float) -> float:
         return sum(row.continuous and row.longest_ms + ms < FROZEN_MS for row in mine) / max(1, len(mine))
 
-    return ratio(sum(row.continuous for row in mine), len(mine), says, hiding=hiding)
+    def forgiving(ms: float) -> float:
+        asked = [bool(row.unplanned) and ms < ASKED_AGAIN_MS for row in mine]
+        kept = sum(row.longest_ms - ms < FROZEN_MS and not one for row, one in zip(mine, asked, strict=True))
+        return kept / max(1, len(mine))
+
+    return ratio(sum(row.continuous for row in mine), len(mine), says, hiding=hiding, forgiving=forgiving)
 
 
 def _rows_of(record: Record, span: Span) -> list[Row]:
@@ -231,17 +236,22 @@ class _Spell:
     to_ns: int
     losses: list[tuple[int, int, bool]] = field(default_factory=list)
 
-    def outcome(self, span: Span, known_until_ns: int) -> bool | None:
-        """Whether it went on through the window; None where it hung up before that could be known."""
-        mine = [loss for loss in self.losses if loss[0] in span]
-        kept = [self._kept(loss, known_until_ns) for loss in mine]
+    def outcome(self, span: Span, known_until_ns: int, hidden_ns: int = 0) -> bool | None:
+        """Whether it went on through the window; None where it hung up before that could be known.
+
+        Whoever came into the window without a socket counts from its beginning. With ``hidden_ns`` every loss may have
+        been so much earlier than it was noticed.
+        """
+        mine = [loss for loss in self.losses if loss[0] < span.to_ns and (not loss[1] or loss[1] > span.from_ns)]
+        kept = [self._kept(loss, span, known_until_ns, hidden_ns) for loss in mine]
         return False if False in kept else None if None in kept else True
 
-    def _kept(self, loss: tuple[int, int, bool], known_until_ns: int) -> bool | None:
+    def _kept(self, loss: tuple[int, int, bool], span: Span, known_until_ns: int, hidden_ns: int) -> bool | None:
         lost_ns, bound_ns, logged_in = loss
+        from_ns = max(lost_ns, span.from_ns) - hidden_ns
         if bound_ns:
-            return bound_ns - lost_ns <= REBOUND_NS and not logged_in
-        return False if min(self.to_ns, known_until_ns) - lost_ns > REBOUND_NS else None
+            return bound_ns - from_ns <= REBOUND_NS and not (logged_in and lost_ns in span)
+        return False if min(self.to_ns, known_until_ns) - from_ns > REBOUND_NS else None
 
 
 def signaling_continuity(record: Record, span: Span, claim: Claim) -> Evidence:
@@ -253,7 +263,12 @@ def signaling_continuity(record: Record, span: Span, claim: Claim) -> Evidence:
     says = f"{lost} lost their socket, {outcomes[False]} of them for more than {REBOUND_NS / 1e9:g} s or their token"
     if outcomes[None]:
         says += f"; {outcomes[None]} hung up before that could be known"
-    return ratio(outcomes[True], outcomes[True] + outcomes[False], says)
+
+    def hiding(ms: float) -> float:
+        worse = Counter(spell.outcome(span, until_ns, int(ms * 1e6)) for spell in here)
+        return worse[True] / max(1, worse[True] + worse[False])
+
+    return ratio(outcomes[True], outcomes[True] + outcomes[False], says, hiding=hiding)
 
 
 def _spells(record: Record) -> list[_Spell]:

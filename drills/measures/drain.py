@@ -148,7 +148,7 @@ def heartbeats_held(record: Record, span: Span, claim: Claim) -> Evidence:
     looks = looks_at(record, drain.relay_id, undisturbed)
     beats = _beats(record, drain.relay_id, looks)
     wrong = next((look for look in looks if look.state not in (DRAINING, "")), None)
-    if wrong:
+    if wrong and not drain.unproven:
         before = sum(ns < wrong.asked_ns for ns in beats)
         says = f"listed as {wrong.state} {drain.seconds_after(wrong.asked_ns):.1f} s after the drain, " \
                f"after {before} heartbeats"  # fmt: skip

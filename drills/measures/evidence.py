@@ -33,6 +33,8 @@ class Evidence:
 Measure = Callable[["Record", "Span", "Claim"], Evidence]
 
 
-def ratio(hits: int, samples: int, says: str = "", *, hiding: Callable[[float], float] | None = None) -> Evidence:
+def ratio(hits: int, samples: int, says: str = "", *, hiding: Callable[[float], float] | None = None,
+          forgiving: Callable[[float], float] | None = None) -> Evidence:  # fmt: skip
     """A share of ``samples``."""
-    return Evidence(samples, hits / samples if samples else None, hits, says=says, hiding=hiding)
+    figure = hits / samples if samples else None
+    return Evidence(samples, figure, hits, says=says, hiding=hiding, forgiving=forgiving)

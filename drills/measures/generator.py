@@ -12,15 +12,18 @@ from drills.record import Event, Record, Span
 
 REACTION_MS = 250.0  # a worker that stands still this long makes its sessions act on it (drills/load/session.py)
 AFTERMATH_NS = 3_000_000_000  # for so long: two renewals of three tries each, half a second a try
+# a silence belongs to the window that holds its middle, and may begin or end so far outside of it: half of the second
+# that makes a session cut. What lengthened or hid a part of it lies there too.
+NEAR_NS = 500_000_000
 CHAIN_NS = 1_000_000_000  # gaps closer together than this add up to one silence
 UNSENT_NS = 250_000_000  # a living session that sends nothing for this long was forgotten by its pump
 
 
 def gaps_touching(record: Record, span: Span) -> list[Event]:
-    """Gaps of the pumps in the window, and long ones so near it that what they caused may lie in it."""
+    """Gaps of the pumps in the window, and so near it that what they caused may lie in it; long ones reach further."""
     found = []
     for gap in record.named("generator.gap"):
-        margin = AFTERMATH_NS if gap["to_ns"] - gap["from_ns"] >= REACTION_MS * 1e6 else 0
+        margin = AFTERMATH_NS if gap["to_ns"] - gap["from_ns"] >= REACTION_MS * 1e6 else NEAR_NS
         if gap["from_ns"] < span.to_ns + margin and gap["to_ns"] > span.from_ns - margin:
             found.append(gap)
     return found

@@ -183,6 +183,11 @@ def leases_refused_by_ready_relays(record: Record, span: Span, claim: Claim) -> 
     refused = [event for event in trials
                if event["outcome"].count("reject") and event["ready_before"] and event["ready_after"]]  # fmt: skip
     says = f"{len(trials)} leases tried, {len(none)} not given"
+    neither = [event for event in trials
+               if event["outcome"] != "accepted" and event["ready_before"] and event["ready_after"]]  # fmt: skip
+    if neither and not refused:  # the way there may have lost them, and so may whoever calls itself ready
+        words = f"{len(neither)} of {len(trials)} leases were neither accepted nor refused by relays that said ready"
+        return Evidence(len(trials) + len(none), None, missing=words)
     if refused:
         says += f"; first refused by {refused[0]['service']}: {refused[0]['outcome']}"
     return Evidence(len(trials) + len(none), float(len(refused)) if trials or none else None, says=says)

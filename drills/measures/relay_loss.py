@@ -87,7 +87,7 @@ class SessionLoss:
     noticed_ns: int  # our client gave its relay up and asked for another
     dead_leases: int  # how many of the leases that it was given then named the dead relay again
     leased_ns: int  # it was given the lease that was accepted
-    heard_ns: int  # the first frame came after that
+    heard_ns: int  # the first packet came after that, in the direction that had to wait longer for it
     stopped_ns: int
     planned: bool  # whether it went on until its planned end
     heard_to_the_end: bool
@@ -141,9 +141,15 @@ def _session_loss(record: Record, loss: Loss, ended: Event) -> SessionLoss:
     return SessionLoss(
         session, silent_ns, moves[0]["began_ns"] if moves else 0,
         sum(lease["relay_id"] == loss.relay_id for lease in leases), leased_ns,
-        _first(heard[FRAME], leased_ns) if leased_ns and FRAME in heard else 0, ended["stopped_ns"],
+        _served_ns(heard, leased_ns) if leased_ns and FRAME in heard else 0, ended["stopped_ns"],
         bool(ended["planned"]), bool(ends) and min(ends) > ended["stopped_ns"] - TAIL_NS,
     )  # fmt: skip
+
+
+def _served_ns(heard: Mapping[int, Any], since_ns: int) -> int:
+    """When both directions had been heard from again: who sees frames and cannot steer is not served; 0 is never."""
+    firsts = [_first(arrivals, since_ns) for arrivals in heard.values()]
+    return max(firsts) if all(firsts) else 0
 
 
 def _heard_by_direction(record: Record, session: int) -> Mapping[int, Any]:
@@ -170,7 +176,7 @@ def _first(arrivals: Any, from_ns: int) -> int:
 
 
 def seconds_until_served(record: Record, span: Span, claim: Claim) -> Evidence:
-    """From a session's first silence to the first frame by way of its new relay; the slowest of all."""
+    """From a session's first silence until both its ends are heard from by way of its new relay; the slowest."""
     missing = _missing(_loss(record))
     if missing:
         return missing
@@ -186,7 +192,7 @@ def seconds_until_served(record: Record, span: Span, claim: Claim) -> Evidence:
 def _steps(sessions: tuple[SessionLoss, ...]) -> str:
     """The way of the sessions in words: noticed, leased, heard, each after the first silence, at the median."""
     parts = []
-    for words, field in (("noticed", "noticed_ns"), ("another lease", "leased_ns"), ("first frame", "heard_ns")):
+    for words, field in (("noticed", "noticed_ns"), ("another lease", "leased_ns"), ("heard both ways", "heard_ns")):
         times = sorted((getattr(one, field) - one.silent_ns) / 1e9 for one in sessions if getattr(one, field))
         if times:
             parts.append(f"{words} after {times[len(times) // 2]:.1f} s (slowest {times[-1]:.1f} s)")

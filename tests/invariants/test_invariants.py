@@ -211,6 +211,14 @@ def test_what_a_gateway_without_its_database_refuses_says_nothing_of_a_token(
     assert checked(TOKENS, builder).outcome is expected
 
 
+def test_a_refusal_of_a_gateway_without_its_database_that_is_read_late_is_still_one() -> None:
+    """Our own worker stood still while the gateway's volume came back."""
+    builder = sound(0).fault("volume_lost", "gateway", 11.5, 13.0)
+    builder.event(13.4, "token.used", fingerprint="one", accepted=False, used_ns=ns(12.9))
+    builder.event(15.0, "token.used", fingerprint="one", accepted=True, used_ns=ns(14.9))
+    assert checked(TOKENS, builder).outcome is UNKNOWN
+
+
 @pytest.mark.parametrize(("after", "expected"), [
     ("refused", HOLDS), ("bound", VIOLATED), ("unanswered", UNKNOWN),
 ])  # fmt: skip
@@ -259,6 +267,23 @@ def test_a_relay_that_goes_on_serving_violates_it() -> None:
 def test_a_packet_that_lay_unread_while_we_stood_still_is_no_violation() -> None:
     """Our pump did nothing from 15.2 to 16.4 s."""
     assert checked(ONE, moved((15.0, 16.5)).gap(15.2, 16.4)).outcome is not VIOLATED
+
+
+def kept_waiting(builder: RecordBuilder, seconds: tuple[int, ...], service: str = "relay_a") -> RecordBuilder:
+    """The machine gave a relay no CPU in the seconds that end then."""
+    for event in builder.events:
+        if event.name == "machine.second" and event.ns in {ns(second) for second in seconds}:
+            event.fields.update(waited_ms={service: 990.0}, stalled_ms={service: 300.0})
+        elif event.name == "machine.second":
+            event.fields.setdefault("stalled_ms", {})
+    return builder
+
+
+def test_a_packet_that_lay_at_a_starved_relay_is_no_violation() -> None:
+    """It was sent before the move; a relay that had its CPU, or another moment's stall, explains nothing."""
+    assert checked(ONE, kept_waiting(moved((15.0, 16.5)), (16,))).outcome is not VIOLATED
+    assert checked(ONE, kept_waiting(moved((15.0, 16.5)), (30,))).outcome is VIOLATED
+    assert checked(ONE, kept_waiting(moved((15.0, 19.5)), (16,))).outcome is VIOLATED
 
 
 def test_sessions_that_stay_where_they_are_prove_nothing() -> None:
@@ -359,6 +384,29 @@ def test_what_died_in_our_own_sockets_is_not_the_relays_doing() -> None:
 def test_the_end_of_a_session_excuses_what_came_too_late_for_it() -> None:
     """Its sockets are closed soon after it stops."""
     assert checked(COUNTERS, counted(flowing(lost=TIMES > 18.6), SENT)).outcome is HOLDS
+
+
+def test_what_a_starved_relay_forwards_to_closed_ends_is_excused() -> None:
+    """Sent 0.8 s before its session's end, forwarded when the relay had a CPU again; not what was sent long before."""
+    late = flowing(lost=TIMES > 18.2)
+    assert checked(COUNTERS, counted(late, SENT)).outcome is VIOLATED
+    assert checked(COUNTERS, kept_waiting(counted(late, SENT), (19,))).outcome is HOLDS
+    assert checked(COUNTERS, kept_waiting(counted(flowing(lost=QUARTER), SENT), (19,))).outcome is VIOLATED
+
+
+def test_what_a_paused_relay_forwards_to_closed_ends_is_excused() -> None:
+    """It was we who stopped it."""
+    late = flowing(lost=TIMES > 17.0).fault("pause", "relay_a", 17.0, 20.0)
+    assert checked(COUNTERS, counted(late, SENT, asked_s=20.6)).outcome is not VIOLATED
+
+
+def test_counters_that_begin_anew_prove_nothing() -> None:
+    """A relay that comes back under the id that it had."""
+    builder = flowing()
+    builder.event(15.0, "relay.health", service="relay_a", relay_id=A, asked_ns=ns(14.9),
+                  counters={"packets_forwarded": 180, "dropped_packets": 0})  # fmt: skip
+    one = checked(COUNTERS, counted(builder, 100))
+    assert (one.outcome, "began anew" in one.reason) == (UNKNOWN, True)
 
 
 def test_a_relay_without_a_last_look_proves_nothing() -> None:

@@ -145,6 +145,19 @@ def test_a_loss_counts_in_its_window_only() -> None:
     assert (found.hits, found.samples) == (1, 1)
 
 
+@pytest.mark.parametrize(("again_s", "hits"), [(9.995, 1), (12.0, 1), (14.9, 1), (15.1, 0), (None, 0)])
+def test_who_comes_into_the_window_without_a_socket_must_be_bound_soon(again_s: float | None, hits: int) -> None:
+    """Lost a moment before the window, and unreachable all through it."""
+    found = signaling(sound(0).bound(5.0, "v1c").signal_lost(9.99, "v1c", again_s=again_s))
+    assert (found.hits, found.samples) == (hits, 1)
+
+
+def test_a_login_before_the_window_is_not_the_windows() -> None:
+    """Its loss was judged where it was."""
+    found = signaling(sound(0).bound(5.0, "v1c").signal_lost(9.0, "v1c", again_s=10.5, logged_in=True))
+    assert found.hits == 1
+
+
 def test_who_hung_up_before_the_window_is_not_in_it() -> None:
     """Neither for it nor against it."""
     assert signaling(sound(0).bound(5.0, "v1c", until_s=6.0)).samples == 0

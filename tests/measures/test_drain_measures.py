@@ -114,6 +114,11 @@ def test_a_drain_that_was_not_seen_to_land_is_no_evidence(measure: Any) -> None:
     assert "not seen to land" in measure(drained(landed=False, lease=lambda at_s: B)).missing
 
 
+def test_a_relay_that_was_not_seen_to_be_drained_has_not_ceased_to_be() -> None:
+    """The operator's word never reached the master: Active is what it should be listed as."""
+    assert "not seen to land" in holds(drained(landed=False, state=lambda at_s: "Active")).missing
+
+
 # -- whether it holds -----------------------------------------------------------------------------------------------
 
 

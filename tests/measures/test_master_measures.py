@@ -123,7 +123,7 @@ def test_a_key_that_was_never_seen_before_is_not_called_unchanged() -> None:
         (True, False, "server end: reject invalid_signature", 0),
         (False, True, "server end: reject invalid_signature", 0),
         (None, None, "server end: reject invalid_signature", 0),
-        (True, True, "server end: silence", 0),
+        (True, False, "server end: silence", 0),
         (True, True, "accepted", 0),
     ],
 )
@@ -135,6 +135,16 @@ def test_only_who_says_ready_before_and_after_breaks_a_promise(
                              ready_before=before, ready_after=after)  # fmt: skip
     evidence = measured("ready_relays_accept_leases", builder)
     assert (evidence.figure, evidence.samples) == (refused, 1)
+
+
+def test_a_ready_relay_that_says_nothing_to_a_lease_is_not_known_to_accept_it() -> None:
+    """Nor to refuse it; a refusal stays one whatever else was not answered."""
+    builder = sound(0)
+    facts = {"service": "relay_a", "ready_before": True, "ready_after": True}
+    builder.event(15.0, "lease.tried", asked_ns=ns(14.9), outcome="server end: silence", **facts)
+    assert "neither accepted nor refused" in measured("ready_relays_accept_leases", builder).missing
+    builder.event(16.0, "lease.tried", asked_ns=ns(15.9), outcome="client end: reject wrong_relay", **facts)
+    assert measured("ready_relays_accept_leases", builder).figure == 1.0
 
 
 def test_leases_that_are_not_given_are_asked_for_all_the_same() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from drills.measures.evidence import Evidence
+from drills.measures.packets import INPUT
 from drills.measures.relay_loss import losses_of
 from drills.objectives import CLAIMS
 from tests.record_builder import B, RecordBuilder, ns, sound
@@ -52,6 +55,18 @@ def test_the_way_of_a_session_is_known_step_by_step() -> None:
     assert ns(11.9) < one.silent_ns < ns(12.02)
     assert ns(17.1) <= one.leased_ns <= ns(17.2) < one.heard_ns < ns(17.3)
     assert one.survived
+
+
+def test_who_sees_frames_and_cannot_steer_is_not_served() -> None:
+    """Both directions count; the slower one says when."""
+    for until_s, figure in ((20.0, 8.0), (40.0, None)):
+        builder = sound(0).relay_lost(sessions=1)
+        inputs = next(block for block in builder.blocks if (block["direction"] == INPUT).all())
+        deaf = (inputs["intended_ns"] > ns(12.0)) & (inputs["intended_ns"] < ns(until_s))
+        inputs["received_ns"][deaf] = 0
+        found = evidence("loss_recovered_s", builder)
+        assert found.past is (figure is None)
+        assert figure is None or found.figure == pytest.approx(figure, abs=0.1)
 
 
 def test_a_session_that_is_never_served_again_makes_the_slowest() -> None:

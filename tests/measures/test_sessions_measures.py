@@ -114,7 +114,7 @@ def test_a_handshake_that_is_not_acknowledged_failed(outcome: str) -> None:
 
 
 def test_an_outage_lasts_from_the_first_refusal_until_somebody_gets_in() -> None:
-    """Two stretches: the longer one counts, in the window that it begins in; one without an end says so."""
+    """Two stretches: the longer one counts, from its first failure in the window; one without an end says so."""
     builder = RecordBuilder()
     for number, at_s in enumerate((9.0, 11.0, 12.0, 12.5, 14.0, 15.0, 16.0)):
         builder.setup(at_s, number + 1, ok=at_s not in (11.0, 12.5, 14.0))
@@ -125,3 +125,13 @@ def test_an_outage_lasts_from_the_first_refusal_until_somebody_gets_in() -> None
     builder.setup(17.0, 8, ok=False).setup(19.9, 9, ok=False)
     evidence = setup_outage(builder.record(), FAULT, claim)
     assert evidence.figure == pytest.approx(2.9) and evidence.past
+
+
+def test_an_outage_whose_first_failure_was_due_before_the_window_is_the_windows_too() -> None:
+    """Whoever was being set up when the fault came was due in calm; those after them were not."""
+    builder = RecordBuilder()
+    for tenth in range(90, 250):
+        builder.setup(tenth / 10, tenth, ok=not 9.9 <= tenth / 10 < 22.0)
+    claim = CLAIMS["setup_outage_s"]
+    assert setup_outage(builder.record(), CALM, claim).figure == pytest.approx(12.1)
+    assert setup_outage(builder.record(), FAULT, claim).figure == pytest.approx(12.0)
