@@ -40,7 +40,10 @@ from drills.way_out import Closing
 FLOWING_S = 40.0
 TURN_S = 600.0  # the recovery of a drill, lowering its stage and judging it take a tenth of that
 LOCK_TRIES = 40
-WARM_S = 0.5  # everybody is there; let the first sends spread before calm begins
+# Everybody is there; let the first sends spread before calm begins, and what our load stood still until it came forward
+# be further away than a stop that counts for calm (NEAR_NS in drills/measures/generator.py).
+WARM_S = 0.8
+SETTLE_S = 0.6  # after the last window: ending all sessions makes our load stand still, which must not count for it
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,8 @@ def _rehearse(
         scene.pause(WARM_S)
         if _windows(scene, scenario, tiers, options, say, pursuit):
             stage.step_back()
+        else:
+            scene.pause(SETTLE_S)
         load.finish()
         held.callback(say, f"{scenario.name}: lowering the stage")
         if look_around:
