@@ -26,7 +26,6 @@ from drills.measures.evidence import Evidence
 from drills.objectives import Claim
 from drills.record import Event, Record, Span
 
-
 STOP_NS = 50_000_000  # our worker does something for up to so long now and then; more is a stop
 SESSIONS_A_WORKER = 1_000_000  # the numbers of a worker's sessions (drills/load/session.py)
 
