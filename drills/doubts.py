@@ -42,8 +42,6 @@ ALL_SENT_MS = 0.8 * OVERDUE_MS
 
 # Claims whose figures are read from packets, and those about getting in.
 PACKET_CLAIMS = frozenset(name for name, claim in CLAIMS.items() if DoubtKind.OWN_LOSS in claim.doubts)
-# Those, and others for which it counts whether packets came at all.
-SAMPLE_CLAIMS = PACKET_CLAIMS | {"loss_recovered_s", "sessions_lost_with_relay"}
 # How long a dead relay is named is said by the master's clock, not by work that waits for a CPU: only a master that was
 # itself kept waiting can be late for it, and that is measured.
 BY_THE_CLOCK = frozenset({"dead_relay_named_s"})
@@ -107,7 +105,7 @@ def _whole_run(record: Record, scenario: Scenario) -> list[Doubt]:
         found.append(Doubt(DoubtKind.RECORD, "", BOTH, words))
     if not found and sum(finished.values()) != len(record.packets):
         words = f"{len(record.packets)} samples on disk, {sum(finished.values())} were written"
-        found.append(Doubt(DoubtKind.RECORD, "", BOTH, words, SAMPLE_CLAIMS))
+        found.append(Doubt(DoubtKind.RECORD, "", BOTH, words, PACKET_CLAIMS))
     for event in record.named("load.error")[:1]:
         found.append(Doubt(DoubtKind.RECORD, "", BOTH, f"the load generator failed: {event['error']}"))
     for event in record.named("control.not_held"):

@@ -35,9 +35,6 @@ HARMLESS_STALL_MS = {
     "signaling_continuity_ratio": 2500.0,  # half of the time in which a lost end must be bound again
 }
 
-# What these count is what did not come: a record of which a part is missing has more of it, not less.
-NOT_SEEN = frozenset({"sessions_lost_with_relay"})
-
 
 class Outcome(StrEnum):
     """What a judgement or verdict can be."""
@@ -104,8 +101,7 @@ def _certain_with_few(claim: Claim, evidence: Evidence, limit: float) -> bool:
 def _broken_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt) -> bool:
     """Whether the promise would be broken even if everything that the doubt can explain had not happened."""
     if doubt.kind is DoubtKind.RECORD:  # what is missing does not take back what was seen
-        seen = claim.shape is Shape.COUNT_MAX and claim.name not in NOT_SEEN
-        return seen or (claim.shape is Shape.COUNT_MIN and evidence.past)
+        return claim.shape is Shape.COUNT_MAX or (claim.shape is Shape.COUNT_MIN and evidence.past)
     if evidence.forgiving and doubt.kind in (DoubtKind.GENERATOR, DoubtKind.STARVED):
         return _still_broken(claim, evidence, limit, doubt.most_ms, 0.0)
     touched = doubt.most_share * evidence.samples  # a gap bears on few packets, and adds no more than its length

@@ -205,7 +205,7 @@ def test_a_lease_that_names_a_draining_relay_stays_broken_under_a_late_generator
 def test_a_long_stall_just_before_a_window_concerns_it_too() -> None:
     """Sessions act on a stall after it: their new leases lie in the next window."""
     assert DoubtKind.GENERATOR in kinds(sound(20).gap(7.5, 9.9))
-    assert DoubtKind.GENERATOR not in kinds(sound(20).gap(9.8, 9.9))
+    assert DoubtKind.GENERATOR not in kinds(sound(20).gap(9.3, 9.4))
 
 
 def test_a_late_generator_is_a_doubt() -> None:

@@ -47,7 +47,7 @@ def standstill_ns(record: Record, service: str, during: Span | None = None) -> i
     seconds = [event for event in record.named("machine.second")
                if around.from_ns <= event.ns < around.to_ns + LOOK_NS]  # fmt: skip
     waited_ms = longest_wait_ms([wait_of(event, service) for event in seconds])
-    paused = [min(event["to_ns"], around.to_ns) - max(event["from_ns"], around.from_ns)
+    paused = [int(min(event["to_ns"], around.to_ns) - max(event["from_ns"], around.from_ns))
               for event in record.named("fault.receipt")
               if event["fault"] == "pause" and event["subject"] == service]  # fmt: skip
     return int(waited_ms * 1e6) + max(0, *paused, 0)
