@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,9 @@ class Order:
         return json.dumps({**asdict(self), "options": {**asdict(self.options), "out": str(self.options.out)}})
 
     @classmethod
-    def from_json(cls, line: str) -> Order:
+    def from_dict(cls, raw: Mapping[str, Any]) -> Order:
         """As ``to_json`` has written it."""
-        raw = json.loads(line)
-        options = raw.pop("options")
+        options = raw["options"]
         options = Options(**{**options, "out": Path(options["out"]), "defects": tuple(options["defects"])})
         return cls(**{**raw, "options": options, "claims": tuple(raw["claims"])})
 
@@ -167,26 +166,26 @@ def main() -> int:
         with contextlib.suppress(OSError, ValueError):  # the runner is gone; the end of its orders will say so
             answers.write(json.dumps(said) + "\n")
 
-    orders: queue.Queue[str] = queue.Queue()
+    orders: queue.Queue[Order | None] = queue.Queue()
     turns: queue.Queue[str] = queue.Queue()
     busy = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # between two orders; a run has its own handlers
     threading.Thread(target=_read_orders, args=(orders, turns, busy), daemon=True).start()
-    while line := orders.get():
+    while order := orders.get():
         busy.set()
-        tell(**_obeyed(Order.from_json(line), tell, turns))
+        tell(**_obeyed(order, tell, turns))
         busy.clear()
     return 0
 
 
-def _read_orders(orders: queue.Queue[str], turns: queue.Queue[str], busy: threading.Event) -> None:
+def _read_orders(orders: queue.Queue[Order | None], turns: queue.Queue[str], busy: threading.Event) -> None:
     for line in sys.stdin:
         said = json.loads(line)
         if "turn" in said:
             turns.put(said["control"])
         else:
-            orders.put(line)
-    orders.put("")
+            orders.put(Order.from_dict(said))
+    orders.put(None)
     if busy.is_set():
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -200,12 +199,22 @@ class _Told:
     control: str
 
     def come(self) -> bool:
-        """True from the moment on at which it was told so."""
+        """True from the moment on at which it was told so; we are an ordinary process again then."""
         if self.waits:
             with contextlib.suppress(queue.Empty):
                 self.control = self.turns.get_nowait()
                 self.waits = False
+        if not self.waits:
+            _placed(behind=False)
         return not self.waits
+
+
+def _placed(*, behind: bool) -> None:
+    """Our own place in the queue for the CPUs: what a run is got ready by gives way as what it has started does."""
+    from drills.stage import priority
+
+    if priority.may_come_forward():
+        priority.placed(os.getpid(), priority.BEHIND if behind else priority.ORDINARY)
 
 
 def _obeyed(order: Order, tell: Callable[..., None], turns: queue.Queue[str]) -> dict[str, Any]:
@@ -214,7 +223,7 @@ def _obeyed(order: Order, tell: Callable[..., None], turns: queue.Queue[str]) ->
     from drills.report.terminal import verdict_lines
     from drills.run import Turn, run_drill, run_folder
     from drills.signals import Signals
-    from drills.stage.priority import giving_way
+    from drills.stage.priority import giving_way, may_be_raised_beside
     from drills.wavry.errors import WireError
 
     signals = Signals()
@@ -224,6 +233,7 @@ def _obeyed(order: Order, tell: Callable[..., None], turns: queue.Queue[str]) ->
     def say(text: str) -> None:
         tell(say=text)
 
+    _placed(behind=order.gives_way and may_be_raised_beside(order.options.stage))
     try:
         with signals.caught():
             scenario, catalogue = _scenario(order)

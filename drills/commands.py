@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
-import time
 
 from drills.errors import BadInput, Exit
 
@@ -55,8 +53,9 @@ def run(options: argparse.Namespace) -> Exit:
 def teeth(options: argparse.Namespace) -> Exit:
     """Run every drill against the defects that it claims to catch, and against the sound system."""
     from drills.teeth.command import run_teeth
+    from drills.view.teller import teller_for
 
-    return run_teeth(options, _say_aside if options.json else _say)
+    return run_teeth(options, teller_for(json_wanted=options.json, plain=True))
 
 
 def judge(options: argparse.Namespace) -> Exit:
@@ -128,14 +127,6 @@ def doctor(options: argparse.Namespace) -> Exit:
 def stand(options: argparse.Namespace) -> Exit:
     """Raise a drill's stage and leave it standing, for a look around or a load by hand."""
     from drills.suite import stand_by
+    from drills.view.teller import teller_for
 
-    return stand_by(options, _say)
-
-
-def _say_aside(text: str) -> None:
-    """Where stdout is for programs."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
-
-
-def _say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+    return stand_by(options, teller_for(plain=True))

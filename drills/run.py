@@ -140,7 +140,7 @@ def _rehearse(
                                                     upgrades="upgrade" in story.faults_of(scenario.fault)))  # fmt: skip
         settings = load_settings(scenario, stage, tiers.evidence[options.tier], options.seed, folder)
         stage.plan_load(settings)
-        stage.gives_way = turn.gives_way and priority.may_come_forward()
+        stage.gives_way = turn.gives_way and priority.may_be_raised_beside(stage.name)
         (folder / "samples").mkdir(exist_ok=True)
         write_provenance(scenario, stage, tiers, options, settings, folder)
         planned_s = {window: window_length_s(scenario, window, stage.heartbeat_s, tiers.evidence[options.tier])
@@ -161,7 +161,8 @@ def _rehearse(
         _await_turn(scene, turn)
         stage.come_forward()
         scene.pause(WARM_S)
-        _windows(scene, scenario, tiers, options, say, pursuit)
+        if _windows(scene, scenario, tiers, options, say, pursuit):
+            stage.step_back()
         load.finish()
         held.callback(say, f"{scenario.name}: lowering the stage")
         if look_around:
@@ -222,7 +223,9 @@ def _await_turn(scene: Scene, turn: Turn) -> None:
 def _windows(
     scene: Scene, scenario: Scenario, tiers: Tiers, options: Options, say: Callable[[str], None],
     pursuit: Pursuit | None,
-) -> None:  # fmt: skip
+) -> bool:  # fmt: skip
+    """All windows, or those that the pursuit wants to see; returns whether it has ended them early."""
+    reason = ""
     factor = tiers.evidence[options.tier]
     for window in WINDOWS:
         told = window == "fault"
@@ -248,6 +251,7 @@ def _windows(
             say(f"{scenario.name}: stopped after {window}: {reason}")
             break
     scene.load.visits(0.0)
+    return bool(reason)
 
 
 def _clear_undo(folder: Path) -> None:

@@ -15,8 +15,6 @@ containers two CPUs carry no two drills at all.)
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +24,7 @@ from drills.apart import INTERRUPTED_S, Done, Order, Seat
 from drills.catalogue import CONTROL
 from drills.errors import Exit, Interrupted
 from drills.options import Options
-from drills.record import Appended
+from drills.progress import Progress
 from drills.scenario.models import Scenario
 from drills.stage.priority import may_come_forward
 from drills.story import least_length_s
@@ -34,7 +32,6 @@ from drills.story import least_length_s
 Say = Callable[[str], None]
 LISTEN_S = 0.1
 VISITS_PER_S_MAX = 10.0  # of two drills together
-NAMES = (b'"window.opened"', b'"window.closed"', b'"generator.finished"', b'"run.ended"')
 # after its last window what was due in it is answered, a silence that began in it is over
 SETTLED_S = 0.5
 RUN_S_MAX = 3600.0  # no rehearsal takes an hour (SECONDS_MAX of a scenario's durations)
@@ -52,24 +49,8 @@ class _Running:
     scenario: Scenario
     seat: Seat
     began: float
-    _appended: Appended = field(default_factory=Appended)
-    in_fault: bool = False  # its fault window has opened
-    in_recovery: bool = False
-    closed: float = math.inf  # when its last window was seen to be closed
+    progress: Progress = field(default_factory=Progress)
     watched: bool = False
-    over: bool = False  # its load has written its last: nothing more is measured
-
-    def look(self, now: float) -> None:
-        """Read what its journal has grown by; a run without a folder has opened nothing."""
-        if self.seat.folder:
-            for line in self._appended.lines(self.seat.folder / "journal.jsonl"):
-                if any(name in line for name in NAMES):
-                    event = json.loads(line)
-                    self.in_fault = self.in_fault or event.get("window") == "fault"
-                    self.in_recovery = self.in_recovery or event.get("window") == "recovery"
-                    if (event["event"], event.get("window")) == ("window.closed", "recovery"):
-                        self.closed = now
-                    self.over = self.over or event["event"] in ("generator.finished", "run.ended")
 
 
 @dataclass
@@ -99,7 +80,7 @@ class SideBySide:
         try:
             while waiting or self._running:
                 for one in self._running:
-                    one.look(self.clock())
+                    one.progress.look(one.seat.folder, self.clock())
                     if one.seat.folder and not one.watched:
                         one.watched = True
                         self.watch(one.seat.folder)
@@ -122,12 +103,13 @@ class SideBySide:
         if len(self._running) > 1:
             return None
         one = self._running[0]
+        progress = one.progress
         if self.at_once == 1:
-            settled = one.over or self.clock() - one.closed >= SETTLED_S
-            return waiting[0] if (one.in_recovery if self.may_give_way else settled) else None
-        if one.over:
+            settled = progress.over or self.clock() - progress.closed_at >= SETTLED_S
+            return waiting[0] if ("recovery" in progress.opened if self.may_give_way else settled) else None
+        if progress.over:
             return waiting[0]
-        if not one.in_fault:
+        if "fault" not in progress.opened:
             return None
         room = VISITS_PER_S_MAX - self.visits_per_s[one.scenario.name]
         fitting = [one for one in waiting if self.visits_per_s[one.name] <= room]
@@ -146,7 +128,7 @@ class SideBySide:
 
     def _gone(self, one: _Running) -> bool:
         """Whether nothing that comes may wait for it any more: calm has to be judged, because it binds the others."""
-        return one.over and one.scenario.name != CONTROL
+        return one.progress.over and one.scenario.name != CONTROL
 
     def _take_turns(self) -> None:
         """Whoever waits is told once nothing more is measured of the other."""

@@ -31,7 +31,7 @@ from drills.side_by_side import SideBySide, longest_first
 from drills.signals import Signals
 from drills.stage.base import REAL_HEARTBEAT_S
 from drills.stage.choice import chosen
-from drills.stage.priority import may_come_forward
+from drills.stage.priority import may_be_raised_beside
 from drills.standing import standing_stage
 from drills.story import faults_of
 from drills.verdict import Outcome
@@ -192,12 +192,16 @@ class Suite:
             heartbeat_s = REAL_HEARTBEAT_S / self.options.divisor
             dense = {one.name: max(visits_per_s(one, window, heartbeat_s, 1) for window in WINDOWS) for one in rest}
             ordered = longest_first(rest, heartbeat_s) if at_once > 1 else rest
-            SideBySide(self.options_of, dense, lambda: self.control, self.tell, self._done, at_once,
-                       may_give_way=self._may_give_way(), watch=self.tell.watch).run(ordered)  # fmt: skip
-
-    def _may_give_way(self) -> bool:
-        """Whether a stage can be raised beside a run that is measured: what an engine does never gives way."""
-        return may_come_forward() and {options.stage for options in self.options_of.values()} == {"processes"}
+            SideBySide(
+                self.options_of,
+                dense,
+                lambda: self.control,
+                self.tell,
+                self._done,
+                at_once,
+                may_give_way=all(may_be_raised_beside(one.stage) for one in self.options_of.values()),
+                watch=self.tell.watch,
+            ).run(ordered)
 
     def _note(self, row: Row) -> None:
         self.rows[row.name] = row

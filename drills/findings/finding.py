@@ -71,12 +71,18 @@ class Look(_Part):
     stage: str
     tier: str
     pace: str
+    condition: str = ""  # the named network condition that it ran under, if any
     says: Text  # the judgement in a line
 
     @property
-    def place(self) -> tuple[str, str, str]:
+    def place(self) -> tuple[str, str, str, str]:
         """Where the promise was looked at: it has to hold again where it broke."""
-        return self.stage, self.tier, self.pace
+        return self.stage, self.tier, self.pace, self.condition
+
+    @property
+    def where(self) -> str:
+        """The same in words."""
+        return f"{self.stage}, tier {self.tier}, pace {self.pace}" + (self.condition and f", under {self.condition}")
 
 
 class Act(_Part):

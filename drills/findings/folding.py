@@ -101,7 +101,8 @@ def _seen(run: Run, objective: str, outcome: Outcome, severity: Severity, says: 
     at = moment_of(run.started_at)
     look = Look(
         run=f"{run.folder.parents[1].name}/{run.path}", at=at, outcome=outcome, stage=plain(run.stage),
-        tier=plain(run.tier), pace=plain(run.pace), says=plain(says),
+        tier=plain(run.tier), pace=plain(run.pace),
+        condition=plain(str(run.provenance.get("condition") or "")), says=plain(says),
     )  # fmt: skip
     moments = _moments(run, run.verdict, at, look) if outcome == "broken" else ()
     return Seen(drill=run.drill, objective=objective, target=run.target, severity=severity, look=look, moments=moments)

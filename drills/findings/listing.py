@@ -45,7 +45,7 @@ def _words(one: Moment | Look | Act) -> str:
     if isinstance(one, Moment):
         return one.text
     if isinstance(one, Look):
-        return f"{one.outcome} in {one.run} ({one.stage}, tier {one.tier}, pace {one.pace}): {one.says}"
+        return f"{one.outcome} in {one.run} ({one.where}): {one.says}"
     return f"{one.act} by hand: {one.because}"
 
 

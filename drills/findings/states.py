@@ -2,8 +2,8 @@
 
 - *new*: one run has broken the promise.
 - *ongoing*: more than one has, or a resolved one was reopened by hand.
-- *resolved*: it has held, in every place (stage, tier, pace) where it was broken, in a run begun later; or somebody
-  closed it.
+- *resolved*: it has held, in every place (stage, tier, pace, condition) where it was broken, in a run begun later; or
+  somebody closed it.
 - *regressed*: resolved, and broken again since; it stays so until it is resolved.
 - *stale*: open, and nobody knows any more: no run has said broken or held for STALE_DAYS, or the re-test day is past
   and no run has since. The next run that says either ends it.
@@ -29,7 +29,7 @@ def as_of(finding: Finding, today: date) -> Finding:
 def state_of(finding: Finding, today: date) -> State:
     """As in the module's docstring."""
     state: State | None = None
-    broken_in: set[tuple[str, str, str]] = set()
+    broken_in: set[tuple[str, ...]] = set()
     for one in _in_order(finding.evidence, finding.acts):
         if isinstance(one, Act):
             if one.act == "closed":

@@ -62,6 +62,7 @@ def socket_drops(addresses: set[str], tables: Iterable[Path] = (Path("/proc/net/
 
 SLICE_S = 0.1  # how often the run queues are read
 SLICES_A_SECOND = 10
+SETTLING_SLICES = 3  # after a stage has come forward: what its processes waited before is counted when they next run
 STALL_SLICES = 3  # a stall is looked for in stretches of 0.3 s: shorter ones do not reach any limit of ours
 
 
@@ -69,7 +70,8 @@ class MachineProbe:
     """Looks at the run queues ten times a second, at sockets and clocks once; one event a second.
 
     The sum of all waiting in a second says little: thousands of wake-ups that each wait a fifth of a millisecond add up
-    too. ``stalled_ms`` is the most that a process waited within any 0.3 s.
+    too. ``stalled_ms`` is the most that a process waited within any 0.3 s. What a stage waits while it gives way to
+    another run is no waiting of the run's: it is not measured yet.
     """
 
     def __init__(self, stage: Stage, journal: Journal) -> None:
@@ -82,9 +84,11 @@ class MachineProbe:
         self._ticks: dict[int, int] = {}
         self._drops: dict[str, int] = {}
         self._machine = machine_ticks()
+        self._settling = 0  # slices that do not count yet
 
     def look(self) -> None:
         """One slice; every tenth closes a second and writes it down."""
+        self._settling = SETTLING_SLICES if self.stage.gives_way else max(0, self._settling - 1)
         for running in self.stage.everybody():
             if running.exit_code() is None:
                 self._slice(running)
@@ -99,7 +103,7 @@ class MachineProbe:
     def _slice(self, running: Running) -> None:
         name, pid = running.name, running.pid
         waited = run_queue_wait_ns(pid)
-        ms = (waited - self._waited.get(pid, waited)) / 1e6
+        ms = 0.0 if self._settling else (waited - self._waited.get(pid, waited)) / 1e6
         self._waited[pid] = waited
         slices = self._slices.setdefault(name, deque(maxlen=STALL_SLICES))
         slices.append(ms)

@@ -29,13 +29,15 @@ class Defect:
 # the runs of each alone have shown (`drills teeth --alone`, which is how to try a change to this).
 TOGETHER = (
     ("relay_drops_one_in_fifty", "relay_adds_40ms", "gateway_loses_one_offer_in_ten"),
-    ("relay_goes_deaf", "relay_refuses_one_present_in_ten", "gateway_drops_sockets", "drain_cuts_sessions"),
+    ("relay_goes_deaf", "relay_refuses_one_present_in_ten", "drain_cuts_sessions", "relay_stops_without_master"),
+    ("heartbeat_forgets_drain", "gateway_drops_sockets"),
+    ("relay_returns_late", "gateway_runs_the_newest"),
+    ("gateway_returns_late", "gateway_forgets_tokens"),
     ("selection_ignores_drain", "gateway_forgets_tokens_early"),
     ("restore_is_slow", "restore_keeps_sessions", "restored_totp_key_lost"),
     ("backup_is_of_yesterday", "restore_forgets_lockouts", "totp_secrets_in_plain"),
     ("gateway_revives_revoked", "gateway_forgets_lockouts"),
     ("master_ready_lies", "master_changes_its_key_id"),
-    ("relay_returns_late", "gateway_runs_the_newest"),
     ("slow_auth", "schema_step"),
 )
 

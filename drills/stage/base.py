@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from drills.wavry.lease import SigningKey
 
 READY_S = 20.0
+BEHIND_READY_S = 60.0  # what gives way gets the CPUs that nobody else wants
 LOOK_EVERY_S = 0.01
 STOP_GRACE_S = 10.0  # what `docker stop` gives (operations-facts §1.3)
 REAL_HEARTBEAT_S = 5.0  # contract-master-relay §6
@@ -315,6 +316,13 @@ class Stage(ABC):
     def check_alive(self) -> None:  # noqa: B027 - a stage of processes stands on nothing that could go
         """Raises CannotRun where the ground that the stage stands on is gone."""
 
+    def step_back(self) -> None:
+        """Nothing more is measured: whatever still runs leaves the CPUs to others, where that can be had."""
+        if priority.may_come_forward():
+            self.gives_way = True
+            for running in self.everybody():
+                priority.placed(running.pid, priority.BEHIND)
+
     def come_forward(self) -> None:
         """What was started giving way is measured from now on: it gets its share of the CPUs again."""
         if self.gives_way:
@@ -366,7 +374,7 @@ class Stage(ABC):
     def _await_all(self, names: list[str]) -> None:
         """Wait until all of them are ready, whichever comes first."""
         waiting = [name for name in names if name not in self.ready_s]
-        deadline = time.monotonic() + READY_S
+        deadline = time.monotonic() + self._patience_s
         while len(waiting) > 1 and time.monotonic() < deadline:
             for name in [*waiting]:
                 if self._looked(name)[0]:
@@ -413,8 +421,14 @@ class Stage(ABC):
             self.start(name)
         return found
 
-    def await_ready(self, name: str, within_s: float = READY_S) -> None:
+    @property
+    def _patience_s(self) -> float:
+        """How long a service may take until it is ready."""
+        return BEHIND_READY_S if self.gives_way else READY_S
+
+    def await_ready(self, name: str, within_s: float | None = None) -> None:
         """Wait until a service says that it is ready; raises CannotRun with the last thing seen."""
+        within_s = self._patience_s if within_s is None else within_s
         deadline = time.monotonic() + within_s
         ready, witness = False, "never asked"
         while not ready and time.monotonic() < deadline:

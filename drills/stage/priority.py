@@ -26,6 +26,11 @@ def may_come_forward() -> bool:
     return os.geteuid() == 0 or limit == resource.RLIM_INFINITY or limit >= LIMIT_OF_ORDINARY
 
 
+def may_be_raised_beside(stage: str) -> bool:
+    """Whether a stage of that name can be raised beside a run that is measured: what an engine does never gives way."""
+    return stage == "processes" and may_come_forward()
+
+
 def placed(pid: int, nice: int) -> None:
     """Give a process its place in the queue for the CPUs, with all its threads and whatever it starts from now on.
 

@@ -96,7 +96,7 @@ class Attempt:
     run: str = ""  # its folder, as seen from the month's
     reason: str = ""  # of what is neither caught nor held
     took_s: float = 0.0
-    beside: bool = False  # another run was on the machine meanwhile
+    beside: bool = False  # another run was got ready, or measured, meanwhile
     caught_by: tuple[str, ...] = ()
     side_effects: tuple[str, ...] = ()
     stopped_after: str = ""  # the window after which nothing more was needed

@@ -20,6 +20,7 @@ from drills.report.month import write_month
 from drills.report.teeth import FORMAT, NAME, SUITE
 from drills.scenario.models import Scenario
 from drills.signals import Signals
+from drills.stage.priority import may_be_raised_beside
 from drills.suite import check_stage, options_of
 from drills.teeth.cells import BLANK, Attempt, Bite, Cell, answer_of, exit_code_of
 from drills.teeth.matrix import AT_ONCE, Matrix
@@ -42,7 +43,7 @@ def run_teeth(arguments: argparse.Namespace, say: Say) -> Exit:
         say(words_of(row))
     page = TeethPage(arguments, options.stage, options.out / f"{datetime.now(UTC):%Y-%m}", len(rows))
     matrix = Matrix(rows, {one.name: one for one in scenarios}, options, say, at_once=arguments.at_once or AT_ONCE,
-                    alone=arguments.alone)  # fmt: skip
+                    alone=arguments.alone, may_give_way=may_be_raised_beside(options.stage))  # fmt: skip
     matrix.on_cell = lambda: page.write(matrix.cells.values())
     signals = Signals()
     with signals.caught():

@@ -1,6 +1,9 @@
-"""Runs the rows of the teeth matrix: two at once while the machine can carry them, and again what came out blank.
+"""Runs the rows of the teeth matrix, one run after another, and again what came out blank.
 
-Rows whose defects get along share a run (``drills/teeth/rows.py``).
+Rows whose defects get along share a run (``drills/teeth/rows.py``). While one is measured the next is got ready, giving
+way to it (drills/stage/priority.py), and waits for its turn; beside the sound system's own only in its recovery, as in
+a suite. Where nobody may give way the next begins once nothing more is measured of the last. On more than two CPUs two
+are measured at once, while both load generators keep to their limits.
 A row that is blank (inconclusive, or not run) says nothing about its defect: it is tried again, alone and in full,
 twice at most, and every attempt stays in the record. A row that is missed or a false alarm is never tried again.
 """
@@ -18,9 +21,10 @@ from drills.apart import Done, Order, Seat
 from drills.errors import Interrupted
 from drills.judging import read_verdict
 from drills.options import Options
+from drills.progress import Progress
 from drills.scenario.models import Scenario
+from drills.stage.priority import may_come_forward
 from drills.teeth.cells import BLANK, Attempt, Bite, Cell, attempt_of
-from drills.teeth.machine import GeneratorWatch
 from drills.teeth.rows import Row, is_light, runs_of, together
 
 Say = Callable[[str], None]
@@ -30,7 +34,7 @@ AT_ONCE_MAX = 2
 AT_ONCE = AT_ONCE_MAX if (os.cpu_count() or 1) > 2 else 1
 LISTEN_S = 0.1
 RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not answered by then is stopped
-CROWDED_MAX = 6  # so many runs (one in ten) that two at once have made blank, and the rest run one at a time
+CROWDED_MAX = 6  # so many runs (one in ten) that came out blank beside another, and the rest have the machine alone
 
 
 Rows = tuple[Row, ...]  # of one run
@@ -41,10 +45,29 @@ class _Running:
     """The rows of one run, on a seat."""
 
     rows: Rows
-    alone: bool
-    watch: GeneratorWatch
+    seat: Seat
+    gap_ms_max: float  # how long its load generator may stand still
     began: float
+    alone: bool = False
+    waits: bool = False  # it is got ready, and nothing of it is measured before its turn
     beside: bool = False
+    progress: Progress = field(default_factory=Progress)
+
+    @property
+    def gone(self) -> bool:
+        """Nothing more is measured of it that anybody asks for."""
+        return self.progress.over or self.progress.stopped_early
+
+    @property
+    def carries_another(self) -> bool:
+        """Whether the next may be got ready beside it."""
+        sound = not self.rows[0].defect
+        return self.keeps_up and ("recovery" in self.progress.opened if sound else True)
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether its load generator has kept to its limit."""
+        return self.progress.longest_gap_ms <= self.gap_ms_max
 
 
 @dataclass
@@ -60,6 +83,7 @@ class Matrix:
     alone: bool = False  # no two defects in one run
     make_seat: Callable[[Say], Seat] = Seat
     clock: Callable[[], float] = time.monotonic
+    may_give_way: bool = field(default_factory=may_come_forward)
     cells: dict[Row, Cell] = field(default_factory=dict)
     _crowded: int = 0
 
@@ -67,9 +91,9 @@ class Matrix:
         self.cells = {row: Cell(row) for row in self.rows}
         self._waiting = self._in_order()
         self._again: deque[Rows] = deque()
-        # one more than are measured at once: that one is lowered and judged meanwhile
-        self._seats = [self.make_seat(self._quietly) for _ in range(self.at_once + 1)]
-        self._running: dict[int, _Running] = {}
+        # two more than are measured at once: one is got ready meanwhile, one is lowered and judged
+        self._seats = [self.make_seat(self._quietly) for _ in range(self.at_once + 2)]
+        self._running: list[_Running] = []
 
     def _in_order(self) -> list[Rows]:
         """The sound system first, since everything rests on it."""
@@ -84,6 +108,7 @@ class Matrix:
             while self._waiting or self._again or self._running:
                 self._begin()
                 self._listen()
+                self._take_turn()
         except Interrupted:
             self._stop()
             raise
@@ -93,44 +118,56 @@ class Matrix:
         return list(self.cells.values())
 
     def _begin(self) -> None:
-        for index, seat in enumerate(self._seats):
-            if index not in self._running:
-                self._begin_on(index, seat)
+        for seat in self._seats:
+            if seat not in [one.seat for one in self._running] and (chosen := self._next()):
+                self._begin_on(seat, *chosen)
 
-    def _begin_on(self, index: int, seat: Seat) -> None:
-        chosen = self._next()
-        if not chosen:
-            return
-        rows, alone = chosen
+    def _begin_on(self, seat: Seat, rows: Rows, alone: bool) -> None:
         attempt = max(len(self.cells[row].attempts) for row in rows) + 1
-        self.say(f"{together(rows).name}: begun" + (f", attempt {attempt}" if attempt > 1 else ""))
         limit_ms = self.scenarios[rows[0].drill].generator.gap_ms_max.of(self.options.tier)
-        self._running[index] = _Running(rows, alone, GeneratorWatch(limit_ms), self.clock())
-        measured = [one for one in self._running.values() if not one.watch.done]
-        beside = len(measured) > 1
-        for one in measured:
-            one.beside = one.beside or beside
-        seat.give(self._order(rows, shortened=bool(rows[0].defect) and attempt == 1, gives_way=beside))
+        measured = self._measured()
+        waits = len(measured) >= self.at_once
+        begun = _Running(rows, seat, limit_ms, self.clock(), alone, waits)
+        self._running.append(begun)
+        for one in [*measured, begun] if measured else []:
+            one.beside = True
+        self.say(f"{together(rows).name}: begun" + (f", attempt {attempt}" if attempt > 1 else ""))
+        shortened = bool(rows[0].defect) and attempt == 1
+        seat.give(self._order(rows, shortened=shortened, gives_way=bool(measured), waits=waits))
 
-    def _order(self, rows: Rows, *, shortened: bool, gives_way: bool) -> Order:
+    def _measured(self) -> list[_Running]:
+        return [one for one in self._running if not (one.waits or one.gone)]
+
+    def _take_turn(self) -> None:
+        """Whoever waits is told as soon as nothing more is measured of the others."""
+        if not self._measured():
+            for one in self._running:
+                if one.waits:
+                    one.waits, one.began = False, self.clock()
+                    one.seat.turn("")
+
+    def _order(self, rows: Rows, *, shortened: bool, gives_way: bool, waits: bool) -> Order:
         defects = tuple(row.defect for row in rows if row.defect)
         options = replace(self.options, defects=defects, command=command_of(rows, self.options))
         row = together(rows)
-        return Order(row.drill, options, defect=row.defect, claims=row.claims, shortened=shortened, gives_way=gives_way)
+        return Order(row.drill, options, defect=row.defect, claims=row.claims, shortened=shortened,
+                     gives_way=gives_way, waits=waits)  # fmt: skip
 
     def _next(self) -> tuple[Rows, bool] | None:
-        """The run to begin now, if any may be.
+        """The run to begin now, if any may be; and whether it is to have the machine for itself.
 
-        Beside a run whose windows are over, any: nothing is measured of that one any more. Beside one that is being
-        measured, only while that one's generator keeps to its limit and both go together; and none beside what is tried
-        again, last of all.
+        Beside one that is being measured it is got ready, or measured too where both go together. None begins beside
+        a run whose generator does not keep to its limit, and none beside what is tried again, last of all.
         """
-        measured = [one for one in self._running.values() if not one.watch.done]
-        if any(one.alone for one in measured) or len(measured) >= self.at_once:
-            return None
-        if not measured:
+        measured = self._measured()
+        if not measured and not any(one.waits for one in self._running):
             return (self._waiting.pop(0), False) if self._waiting else self._again_alone()
-        if self._crowded >= CROWDED_MAX or any(one.watch.over for one in measured):
+        if self._crowded >= CROWDED_MAX or not self._waiting or any(one.waits or one.alone for one in self._running):
+            return None
+        if self.at_once == 1:
+            carried = self.may_give_way and all(one.carries_another for one in measured)
+            return (self._waiting.pop(0), False) if carried else None
+        if len(measured) >= self.at_once or not all(one.keeps_up for one in measured):
             return None
         fits = [rows for rows in self._waiting if all(self._go_together(one.rows, rows) for one in measured)]
         if not fits:
@@ -149,14 +186,12 @@ class Matrix:
         return (self._again.popleft(), True) if self._again and not self._running else None
 
     def _listen(self) -> None:
-        for index, one in list(self._running.items()):
-            seat = self._seats[index]
-            if seat.folder:
-                one.watch.look(seat.folder / "journal.jsonl")
+        for one in [*self._running]:
+            one.progress.look(one.seat.folder, self.clock())
             if self.clock() - one.began > RUN_S_MAX:
-                seat.interrupt()
-            if done := seat.heard(LISTEN_S / len(self._running)):
-                del self._running[index]
+                one.seat.interrupt()
+            if done := one.seat.heard(LISTEN_S / len(self._running)):
+                self._running.remove(one)
                 self._note(one, done)
 
     def _note(self, one: _Running, done: Done) -> None:
@@ -164,7 +199,7 @@ class Matrix:
         if one.beside and any(attempt.bite in BLANK for attempt in attempts.values()):
             self._crowded += 1
             if self._crowded == CROWDED_MAX:
-                self.say("two at once leave too little of this machine: from now on one at a time")
+                self.say("too many came out blank beside another: from now on each has the machine for itself")
         for row, attempt in attempts.items():
             cell = self.cells[row]
             self.cells[row] = cell = replace(cell, attempts=(*cell.attempts, attempt))

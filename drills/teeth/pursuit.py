@@ -33,7 +33,8 @@ WRITTEN_LOOKS, WRITTEN_EVERY_S = 40, 0.05
 PACKETS_PER_S, BACKGROUND_PER_S = 30, 20
 # Invariants that are violated by what was seen, whatever comes later; the others compare sums of the whole run.
 SEEN_EARLY = frozenset(INVARIANTS) - {"relay_counters_agree"}
-# Where the least evidence is thousands of packets, they are there long before a window's end: a look in its middle.
+# Where the least evidence is thousands of packets, they are there long before a window's end, and what an invariant
+# forbids is seen the first time that it happens: a look in the middle.
 PACKETS_MIN, MIDDLE = 1000, 0.5
 GLANCE_NS = 2_000_000_000
 
@@ -61,20 +62,43 @@ class DefectSeen:
         named = [spec for spec in self.scenario.objectives if spec.claim in self.row.claims]
         self.due = {spec.claim: spec.windows for spec in named}
         self.objectives = tuple(named)
-        self.packets_only = bool(named) and all(spec.samples_min >= PACKETS_MIN for spec in named)
+        facts = SEEN_EARLY | {spec.claim for spec in named if spec.samples_min >= PACKETS_MIN}
+        self.seen_by_half = set(self.row.claims) <= facts
 
     def pause(self, scene: Scene, window: str, length_s: float) -> None:
-        """A calm or recovery window: a third of it where nothing named is due, half where that is enough evidence."""
-        claims = self.row.claims
-        if not WHOLE_CALM & set(claims) and not any(window in self.due.get(claim, WINDOWS) for claim in claims):
-            scene.pause(length_s * SHARE_OF_OTHERS)
+        """A calm or recovery window: part of it where nothing named is due, half where that is enough to see it."""
+        if not self._needs_all_of(window):
+            self._pause_in_part(scene, window, length_s)
             return
         began_ns = scene.now_ns()
-        if self.packets_only:
+        if self.seen_by_half:
             scene.pause(length_s * MIDDLE)
             self.seen = self._look(scene, window)
         if not self.seen:
             scene.pause(max(0.0, length_s - (scene.now_ns() - began_ns) / 1e9))
+
+    def _needs_all_of(self, window: str) -> bool:
+        """Whether something named is due in a window, or rests on how long that lasts.
+
+        An invariant needs no least evidence: it alone makes a window whole only where no objective names the defect.
+        """
+        if window == WINDOWS[0] and WHOLE_CALM & set(self.row.claims):
+            return True
+        return any(window in windows for windows in self.due.values()) if self.due else True
+
+    def _pause_in_part(self, scene: Scene, window: str, length_s: float) -> None:
+        """A third of a window; of one after which a time was to be up, third after third until that is broken."""
+        scene.pause(length_s * SHARE_OF_OTHERS)
+        if window == WINDOWS[-1] and self._time_runs_on():
+            for _ in range(round(1 / SHARE_OF_OTHERS) - 1):
+                if seen := self._look(scene, window):
+                    self.seen = seen
+                    return
+                scene.pause(length_s * SHARE_OF_OTHERS)
+
+    def _time_runs_on(self) -> bool:
+        """Whether something named must have happened within a time, which does not end with its window."""
+        return any(CLAIMS[claim].shape is Shape.TIME_MAX for claim in self.due)
 
     @contextlib.contextmanager
     def glancing(self, scene: Scene) -> Iterator[None]:
@@ -104,8 +128,7 @@ class DefectSeen:
         """Why the later windows add nothing: nothing named is due in them, or all that is named is broken already."""
         if window == WINDOWS[-1] or self.seen:
             return self.seen
-        waits = any(CLAIMS[claim].shape is Shape.TIME_MAX for claim in self.due)  # time runs on after its window
-        if window == windows_due(self.scenario, self.row)[-1] and not waits:
+        if window == windows_due(self.scenario, self.row)[-1] and not self._time_runs_on():
             return "nothing that names the defect is due in a later window"
         return self._look(scene, window)  # visits go on meanwhile: the next window is to find as many as always
 

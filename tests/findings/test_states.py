@@ -26,6 +26,7 @@ STATES = {
     "held_in_both_places": ([BROKEN, look(4, "broken", stage="containers"), HELD, ELSEWHERE], [], "resolved"),
     "held_at_another_tier": ([BROKEN, look(11, "held", tier="dev")], [], "new"),
     "held_at_another_pace": ([BROKEN, look(11, "held", pace="fast")], [], "new"),
+    "held_under_another_condition": ([BROKEN, look(11, "held", condition="bad_wifi")], [], "new"),
     "broken_after_it_held": ([BROKEN, HELD, LATER], [], "regressed"),
     "broken_twice_after_it_held": ([BROKEN, HELD, LATER, look(21, "broken")], [], "regressed"),
     "held_after_it_regressed": ([BROKEN, HELD, LATER, look(21, "held")], [], "resolved"),

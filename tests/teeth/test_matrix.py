@@ -36,6 +36,7 @@ class Machine:
         self.orders: list[Order] = []
         self.begun = 0
         self.interrupted: list[str] = []
+        self.turns: list[tuple[str, tuple[str, ...]]] = []  # who had its turn, and who was under way then
         self.looks = 2  # how often a run is listened to before it is over
         self.lines: dict[str, list[dict[str, Any]]] = {}
         self.before_looks: Callable[[], None] = lambda: None
@@ -59,18 +60,25 @@ class FakeSeat:
         machine = self.machine
         machine.orders.append(order)
         machine.begun += 1
-        self.name, self.claims = order.defect or "sound", order.claims
+        self.name, self.claims, self.waits = order.defect or "sound", order.claims, order.waits
         self.folder = machine.folder / order.drill / f"run-{machine.begun}"
         self.folder.mkdir(parents=True)
-        with (self.folder / "journal.jsonl").open("w") as journal:
-            for number, event in enumerate(machine.lines.get(self.name, [])):
-                journal.write(json.dumps({"at": "", "ns": number, **event}) + "\n")
+        if not self.waits:
+            self._write()
         self.left = machine.looks
         machine.under_way.append(self.name)
         machine.together.append(tuple(machine.under_way))
 
+    def _write(self) -> None:
+        assert self.folder
+        with (self.folder / "journal.jsonl").open("w") as journal:
+            for number, event in enumerate(self.machine.lines.get(self.name, [])):
+                journal.write(json.dumps({"at": "", "ns": number, **event}) + "\n")
+
     def heard(self, within_s: float) -> Done | None:
         self.machine.before_looks()
+        if self.waits:
+            return None
         self.left -= 1
         if self.left > 0:
             return None
@@ -84,6 +92,11 @@ class FakeSeat:
         (self.folder / "verdict.json").write_text(json.dumps({"verdict": words, "judgements": rows}))
         return Done(self.folder)
 
+    def turn(self, control: str) -> None:
+        self.waits = False
+        self._write()
+        self.machine.turns.append((self.name, tuple(name for name in self.machine.under_way if name != self.name)))
+
     def interrupt(self) -> None:
         self.machine.interrupted.append(self.name)
 
@@ -91,10 +104,13 @@ class FakeSeat:
         self.closed = True
 
 
-def made(machine: Machine, *rows: Row, clock: Callable[[], float] = lambda: 0.0) -> Matrix:
+def made(
+    machine: Machine, *rows: Row, clock: Callable[[], float] = lambda: 0.0, at_once: int = 2, may_give_way: bool = True
+) -> Matrix:
     """A matrix of these rows on that machine."""
     said: list[str] = []
-    matrix = Matrix(rows, SCENARIOS, Options(pace="fast"), said.append, make_seat=machine.seat, clock=clock)  # type: ignore[arg-type]
+    matrix = Matrix(rows, SCENARIOS, Options(pace="fast"), said.append, at_once=at_once, make_seat=machine.seat,
+                    clock=clock, may_give_way=may_give_way)  # type: ignore[arg-type]  # fmt: skip
     matrix.__dict__["said"] = said
     return matrix
 
@@ -199,8 +215,7 @@ def test_nothing_is_begun_beside_a_generator_that_stands_still(tmp_path: Path) -
         {"event": "generator.second", "gap_ms": 36.0},
     ]
     matrix = made(machine, FORGETS, IGNORES)
-    first = matrix._seats[0]
-    matrix._begin_on(0, first)
+    matrix._begin_on(matrix._seats[0], (FORGETS,), False)
     matrix._listen()
     matrix._begin()
     assert machine.together == [(FORGETS.defect,)]
@@ -217,6 +232,51 @@ def test_the_next_row_begins_once_nothing_more_is_measured_of_the_last(tmp_path:
     assert not any(order.gives_way for order in machine.orders)
     assert matrix.cells[SOUND].last.stopped_after == "calm"
     assert not any(cell.last.beside for cell in matrix.cells.values())
+
+
+def test_one_at_a_time_the_next_is_got_ready_beside_the_last_and_waits(tmp_path: Path) -> None:
+    """It has its turn once nothing more is measured of that one, which is lowered and judged meanwhile."""
+    machine = Machine(tmp_path, **{row.defect: ["broken"] for row in (LOSES, LATE, FORGETS)})
+    machine.looks = 3
+    machine.lines[LATE.defect] = [{"event": "run.stopped_early", "after": "calm", "reason": "seen"}]
+    made(machine, LOSES, LATE, FORGETS, at_once=1).run()
+    assert [(order.gives_way, order.waits) for order in machine.orders] == [(False, False), (True, True), (True, True)]
+    assert machine.together == [(LOSES.defect,), (LOSES.defect, LATE.defect), (LATE.defect, FORGETS.defect)]
+    assert machine.turns == [(LATE.defect, ()), (FORGETS.defect, (LATE.defect,))]
+
+
+@pytest.mark.parametrize(("window", "begun"), [("calm", 1), ("fault", 1), ("recovery", 2)])
+def test_beside_the_sound_system_the_next_is_got_ready_only_in_its_recovery(
+    tmp_path: Path, window: str, begun: int
+) -> None:
+    """It has to hold: nothing may disturb what its windows are compared with."""
+    machine = Machine(tmp_path, sound=["held"], relay_adds_40ms=["broken"])
+    machine.lines["sound"] = [{"event": "window.opened", "window": window}]
+    machine.looks = 3
+    matrix = made(machine, SOUND, LATE, at_once=1)
+    for _ in range(2):
+        matrix._begin()
+        matrix._listen()
+    assert machine.begun == begun
+
+
+@pytest.mark.parametrize("why", ["may not give way", "stands still", "blank too often", "alone"])
+def test_one_at_a_time_nothing_is_got_ready_beside_a_run_that_cannot_carry_it(tmp_path: Path, why: str) -> None:
+    """An unprivileged user's, one whose generator is late, one that is tried again, any where many were blank."""
+    machine = Machine(tmp_path, relay_drops_one_in_fifty=["broken"], relay_adds_40ms=["broken"])
+    machine.looks = 4
+    if why == "stands still":
+        machine.lines[LOSES.defect] = [
+            {"event": "window.opened", "window": "calm"},
+            {"event": "generator.second", "gap_ms": 36.0},
+        ]
+    matrix = made(machine, LATE, LOSES, at_once=1, may_give_way=why != "may not give way")
+    matrix._crowded = 6 if why == "blank too often" else 0
+    matrix._waiting.pop()
+    matrix._begin_on(matrix._seats[0], (LOSES,), why == "alone")
+    matrix._listen()
+    matrix._begin()
+    assert machine.begun == 1
 
 
 def test_an_interrupt_reaches_the_seats_and_goes_on(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from drills.measures.packets import Packets
 from drills.record import Record
 from drills.scenario.durations import Duration
 from drills.scenario.models import Scenario
-from drills.scene import StoryStopped
+from drills.scene import Scene, StoryStopped
 from drills.teeth.pursuit import GLANCE_NS, SHARE_OF_OTHERS, DefectSeen, lighter
 from drills.teeth.rows import Row
 from tests.fakes import FakeScene
@@ -62,6 +62,13 @@ def test_a_window_in_which_nothing_named_is_due_is_cut(scene: Timed) -> None:
     assert scene.paused == [9.0 * SHARE_OF_OTHERS, 9.0]
 
 
+def test_an_invariant_makes_a_window_whole_only_where_no_objective_names_the_defect(scene: Timed) -> None:
+    """It needs no least evidence; what it needs to be violated happens where the objective is due."""
+    after(scenario_of(DRAIN), "drain_holds", "no_lease_to_draining_or_banned").pause(scene, "calm", 9.0)
+    after(scenario_of(DRAIN), "relay_counters_agree").pause(scene, "calm", 9.0)
+    assert scene.paused == [9.0 * SHARE_OF_OTHERS, 9.0]
+
+
 def test_after_the_last_window_with_something_named_there_is_no_more_to_see(scene: Timed) -> None:
     """Whatever it says: the verdict will tell."""
     assert "due in a later window" in after(scenario_of(DRAIN), "drain_holds").over(scene, "fault")
@@ -76,6 +83,24 @@ def test_what_must_happen_within_a_time_is_waited_for_in_later_windows(
     assert after(scenario_of(OUTAGE), "setup_outage_s").over(scene, "fault") == ""
     monkeypatch.setattr(DefectSeen, "_look", lambda one, scene, window: "broken already")
     assert after(scenario_of(OUTAGE), "setup_outage_s").over(scene, "fault") == "broken already"
+
+
+@pytest.mark.parametrize(("seen_at", "thirds"), [(1, 1), (2, 2), (9, 3)])
+def test_the_recovery_is_long_enough_for_a_time_to_be_up(
+    scene: Timed, monkeypatch: pytest.MonkeyPatch, seen_at: int, thirds: int
+) -> None:
+    """Third after third, until what must have happened by then is broken."""
+    looks: list[str] = []
+
+    def look(one: DefectSeen, scene: Scene, window: str) -> str:
+        looks.append(window)
+        return "broken already" if len(looks) >= seen_at else ""
+
+    monkeypatch.setattr(DefectSeen, "_look", look)
+    pursuit = after(scenario_of(OUTAGE), "setup_outage_s")
+    pursuit.pause(scene, "recovery", 9.0)
+    assert scene.paused == [pytest.approx(3.0)] * thirds
+    assert pursuit.over(scene, "recovery") == ("broken already" if thirds < 3 else "")
 
 
 def test_calm_is_whole_where_the_age_of_what_it_makes_is_measured(scene: Timed) -> None:
@@ -178,6 +203,20 @@ def test_a_look_in_the_middle_ends_a_window_where_packets_are_enough(
     scene.paused.clear()
     after(scenario_of(SETUPS), "session_setup_success_ratio").pause(scene, "calm", 10.0)
     assert scene.paused == [10.0]
+
+
+@pytest.mark.parametrize(("claims", "paused"), [
+    (("no_packet_twice_or_altered",), [5.0]),
+    (("no_packet_twice_or_altered", "session_setup_success_ratio"), [10.0]),
+    (("relay_counters_agree",), [10.0]),  # sums of the whole run
+])  # fmt: skip
+def test_what_an_invariant_forbids_is_looked_for_in_the_middle_too(
+    scene: Timed, monkeypatch: pytest.MonkeyPatch, claims: tuple[str, ...], paused: list[float]
+) -> None:
+    """It is seen the first time that it happens."""
+    monkeypatch.setattr(DefectSeen, "_look", lambda one, scene, window: "broken already")
+    after(scenario_of(SETUPS), *claims).pause(scene, "calm", 10.0)
+    assert scene.paused == paused
 
 
 def test_a_story_is_glanced_at_only_where_facts_are_all_that_counts(scene: Timed) -> None:
