@@ -119,6 +119,7 @@ def add_run_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--tier", choices=TIERS, default="stage")
     one.add_argument("--pace", choices=PACES, default="real")
     one.add_argument("--seed", type=_seed, default=1)
+    one.add_argument("--network", metavar="NAME", help="under which condition of scenarios/networks, such as lte")
     one.add_argument(
         "--defect", action="append", default=[], metavar="NAME", help="switch on a defect of the reference"
     )
@@ -138,7 +139,7 @@ def _add_teeth_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--list", action="store_true", help="name the rows and run none")
     one.add_argument("--json", action="store_true", help="as JSON")
     one.add_argument("--out", type=_folder, default=None, help="the reports folder")
-    one.set_defaults(target="reference", defect=[])
+    one.set_defaults(target="reference", defect=[], network=None)
 
 
 def main(arguments: list[str] | None = None) -> int:

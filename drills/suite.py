@@ -10,7 +10,7 @@ from pathlib import Path
 
 from drills import ledger
 from drills.apart import Done
-from drills.catalogue import CONTROL, Catalogue
+from drills.catalogue import CONTROL, SCENARIOS, Catalogue
 from drills.errors import BadInput, CannotRun, Exit, Interrupted, combined
 from drills.faults.table import FAULTS
 from drills.judging import judge_folder, note_control
@@ -22,6 +22,7 @@ from drills.report.month import write_month
 from drills.report.terminal import table_of, verdict_lines
 from drills.run import run_drill
 from drills.scenario.models import WINDOWS, Scenario
+from drills.scenario.networks import named_network
 from drills.scenario.problems import one_of
 from drills.side_by_side import SideBySide, longest_first
 from drills.signals import Signals
@@ -44,9 +45,11 @@ def options_of(arguments: argparse.Namespace) -> Options:
     options = Options(
         target=arguments.target, tier=arguments.tier, pace=arguments.pace, seed=arguments.seed,
         defects=tuple(arguments.defect), out=(arguments.out or Options().out).absolute(),
-        command=arguments.command_line, suite=getattr(arguments, "suite", None) or "",
+        command=arguments.command_line, suite=getattr(arguments, "suite", None) or "", network=arguments.network or "",
     )  # fmt: skip
     options.check()
+    if options.network:
+        named_network(SCENARIOS, options.network, "--network")  # what is wrong with it is said before anything starts
     stage, why = chosen(arguments.stage or "", options.target)
     return replace(options, stage=stage, stage_why=why)
 

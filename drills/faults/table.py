@@ -14,6 +14,7 @@ from drills.faults import (
     rotate_key,
     stop,
     totp_key_lost,
+    udp,
     upgrade,
     volume_destroyed,
     volume_lost,
@@ -39,5 +40,10 @@ FAULTS: dict[str, Fault] = {
         volume_read_only.FAULT,
         totp_key_lost.FAULT,
         upgrade.FAULT,
+        udp.LOSS,
+        udp.LATENCY,
+        udp.DUPLICATE,
+        udp.BLACKHOLE,
+        udp.REBIND,
     )
 }

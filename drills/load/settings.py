@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -38,6 +38,15 @@ class LoadSettings:
     frames_per_s: int
     seed: int
     run_folder: str | None = None
+    # clients or hosts -> a relay's host:port -> where to send instead; empty where nothing stands in their way
+    detours: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    path_s: float = 0.0  # how long what one end sends may be on its way to the other, by the path alone
+
+    def way(self, side: str, relay: tuple[str, int]) -> tuple[str, int]:
+        """Where ends of one side (``clients``, ``hosts``) send what is meant for a relay."""
+        instead = self.detours.get(side, {}).get(f"{relay[0]}:{relay[1]}")
+        host, _, port = (instead or "").rpartition(":")
+        return (host, int(port)) if instead else relay
 
     def to_json(self) -> str:
         """The text for the environment."""

@@ -17,7 +17,7 @@ from drills.scenario.durations import Duration
 
 WINDOWS = ("calm", "fault", "recovery")
 Window = Literal["calm", "fault", "recovery"]
-SUITES = ("monthly", "prerelease", "daily")
+SUITES = ("monthly", "prerelease", "daily", "networks")
 STAGES = ("processes", "containers")
 TIERS = ("dev", "stage", "prod")
 SAMPLES_MAX = 1_000_000_000  # more than any record of ours holds
