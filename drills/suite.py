@@ -116,13 +116,19 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
     say(f"stage: {options.stage} ({options.stage_why})")
     for row in recover_all(options.out):
         say(words_of(row))
-    ran = Suite(catalogue, options, say, {one.name: Row(one.name) for one in scenarios})
     signals = Signals()
+    passes = under_networks(scenarios, options)
+    suites = [Suite(catalogue, asked, say, {one.name: Row(one.name) for one in some}) for asked, some in passes]
     with signals.caught(), contextlib.suppress(Interrupted):
-        ran.run(ran.place(scenarios), signals, at_once=arguments.side_by_side)
-    rows = [row for row in ran.rows.values() if row.words]
+        for ran, (_, some) in zip(suites, passes, strict=True):
+            ran.control = suites[0].control
+            if not signals.interrupted:
+                ran.run(ran.place(some), signals, at_once=arguments.side_by_side)
+    named = [replace(row, name=f"{row.name} under {asked.network}" if asked.network else row.name)
+             for ran, (asked, _) in zip(suites, passes, strict=True) for row in ran.rows.values()]  # fmt: skip
+    rows = [row for row in named if row.words]
     _note_known_good(rows, scenarios, options, say)
-    not_run = [row.name for row in ran.rows.values() if not row.words]
+    not_run = [row.name for row in named if not row.words]
     month = _month_of(rows)
     report = write_month(options.out, month) if month else None
     print()
@@ -133,6 +139,17 @@ def run_suite(arguments: argparse.Namespace, say: Say) -> Exit:
         codes = [row.code if row.verdict else Exit.INCONCLUSIVE for row in rows]
         return combined([*codes, Exit.INCONCLUSIVE])
     return combined([row.code for row in rows])
+
+
+def under_networks(scenarios: Sequence[Scenario], options: Options) -> list[tuple[Options, list[Scenario]]]:
+    """Which drills run under which condition: all under the one that was named, or each under those that it names."""
+    if options.network:
+        return [(options, [*scenarios])]
+    conditions = dict.fromkeys(name for one in scenarios for name in one.networks)
+    passes = [(options, [one for one in scenarios if not one.networks])]
+    passes += [(replace(options, network=name), [one for one in scenarios if name in one.networks])
+               for name in conditions]  # fmt: skip
+    return [(asked, some) for asked, some in passes if some]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from drills.scene import Scene
     from drills.stage.udp_proxy import UdpProxyServer
 
-BEFORE_NS = 20_000_000_000  # what there was before is measured over so long at most
+BEFORE_NS = 700_000_000  # how late packets are without it is measured over so long; a fault before it is over by then
 SIGN_S, OFF_S = 1.5, 3.0  # how long a sign of it, and of its end, is waited for
 SIGN_PACKETS, OFF_PACKETS = 100, 80  # of each direction: a second of a canary, or a little less
 ON_ITS_WAY_NS = 150_000_000  # what has not come so long after it should have is not coming
@@ -74,7 +74,8 @@ def impaired(scene: Scene, receipt: Receipt, toxics: list[Toxic]) -> Iterator[Re
     """These toxics are on while this lasts; the receipt says what they were measured to do."""
     server = proxy_of(scene)
     before_ns = scene.now_ns()
-    before = {one: look(scene, one.proxy, one.stream, Span(before_ns - BEFORE_NS, before_ns)) for one in _places(toxics)}
+    places = _places(toxics)
+    there = {one: _there(scene, one, Span(before_ns - BEFORE_NS, before_ns)) for one in places}
     hold_ns = max((toxic.holds_ns for toxic in toxics), default=0) + ON_ITS_WAY_NS
     lost_before = server.own_losses()
 
@@ -87,13 +88,13 @@ def impaired(scene: Scene, receipt: Receipt, toxics: list[Toxic]) -> Iterator[Re
                *(partial(server.remove_toxic, toxic.proxy, toxic.name) for toxic in toxics)))  # fmt: skip
 
     def measured(span: Span, on: bool) -> Proof:
-        now = {one: look(scene, one.proxy, one.stream, span) for one in before}
-        return judged(toxics, now, before, on, span.from_ns)
+        now = {one: look(scene, one.proxy, one.stream, span) for one in places}
+        return judged(toxics, now, there, on, span.from_ns)
 
     def settled(from_ns: int, packets: int, on: bool) -> Proof:
         to_ns = scene.now_ns() - (hold_ns if on else ON_ITS_WAY_NS)
         span = Span(from_ns, max(from_ns, to_ns))
-        fewest = min((look(scene, one.proxy, one.stream, span).sent for one in before), default=0)
+        fewest = min((look(scene, one.proxy, one.stream, span).sent for one in places), default=0)
         if fewest < packets:
             return Proof(False, f"canary: only {fewest} packets a direction")
         return measured(span, on)
@@ -123,12 +124,26 @@ class _Place:
     stream: str
 
 
+def _there(scene: Scene, place: _Place, span: Span) -> Mapping[str, float]:
+    """What is there without the new toxics: shares as the toxics that are on it have them, and the delay as it is."""
+    found = {"delay": 0.0}
+    for toxic in proxy_of(scene).show(place.proxy)["toxics"]:
+        effect = EFFECTS.get(toxic["type"])
+        if effect and effect.what != "delay" and toxic["stream"] == place.stream:
+            share, already = effect.share(toxic["attributes"]), found.get(effect.what, 0.0)
+            found[effect.what] = already + share - already * share
+    if delays := look(scene, place.proxy, place.stream, span).delays_ms:
+        found["delay"] = delays[len(delays) // 2]
+    return found
+
+
 def _places(toxics: list[Toxic]) -> list[_Place]:
     return [*dict.fromkeys(_Place(toxic.proxy, toxic.stream) for toxic in toxics)]
 
 
 def judged(
-    toxics: list[Toxic], now: Mapping[_Place, Seen], before: Mapping[_Place, Seen], on: bool, since_ns: int
+    toxics: list[Toxic], now: Mapping[_Place, Seen], there: Mapping[_Place, Mapping[str, float]], on: bool,
+    since_ns: int,
 ) -> Proof:  # fmt: skip
     """All toxics by what the canaries saw: each alike is one in the words, and each must be seen in its own place."""
     words, unseen = [], []
@@ -139,12 +154,13 @@ def judged(
         places = [_Place(toxic.proxy, toxic.stream) for toxic in same]
         effect, attributes = same[0].effect, same[0].attributes
         say = effect.on if on else effect.off
-        pooled = say(attributes, together([now[one] for one in places]), together([before[one] for one in places]))
+        without = {one: there[one].get(effect.what, 0.0) for one in places}
+        pooled = say(attributes, together([now[one] for one in places]), sum(without.values()) / len(without))
         words.append(f"{stream} {pooled.measured}")
         if not pooled.seen:
             unseen.append(stream)
         for one in places if on else ():
-            each_one = say(attributes, now[one], before[one])
+            each_one = say(attributes, now[one], without[one])
             if not each_one.seen:
                 unseen.append(f"{one.proxy} {one.stream}: {each_one.measured}")
             if late_ns := effect.late_ns(attributes, since_ns, now[one]):

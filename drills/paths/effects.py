@@ -24,12 +24,14 @@ NEVER = 1e-6  # a first hit later than this probability allows came late
 
 @dataclass(frozen=True)
 class Effect:
-    """How one kind of toxic shows. ``on`` and ``off`` take what was seen and what had been seen before."""
+    """How one kind of toxic shows. ``on`` and ``off`` take what was seen and what is there without it."""
 
+    what: str  # which figure of what was seen it moves: lost, doubled, altered, or delay
+    share: Callable[[Mapping[str, Any]], float]  # of the packets, how many it hits in the long run
     words: Callable[[Mapping[str, Any]], str]  # what is asked, for a reader
     needs: Callable[[Mapping[str, Any]], int]  # packets a direction before it can be told
-    on: Callable[[Mapping[str, Any], Seen, Seen], Proof]
-    off: Callable[[Mapping[str, Any], Seen, Seen], Proof]
+    on: Callable[[Mapping[str, Any], Seen, float], Proof]
+    off: Callable[[Mapping[str, Any], Seen, float], Proof]
     late_ns: Callable[[Mapping[str, Any], int, Seen], int]  # how long after a moment its first sign came, if too long
 
 
@@ -46,19 +48,16 @@ def _share_effect(what: str, name: str, share: Callable[[Mapping[str, Any]], flo
                   bursts: Callable[[Mapping[str, Any]], float] = lambda attributes: 1.0) -> Effect:  # fmt: skip
     """A toxic that hits a share of the packets."""
 
-    def on(attributes: Mapping[str, Any], now: Seen, before: Seen) -> Proof:
-        there = before.share(what) if before.sent else 0.0
+    def on(attributes: Mapping[str, Any], now: Seen, there: float) -> Proof:
         asked = share(attributes)
         wanted = there + asked - there * asked
         found, deviation = now.share(what), _deviation(wanted, now.sent, bursts(attributes))
         words = f"{name}: asked {_percent(wanted)}, measured {_percent(found)} ± {_percent(deviation)} of {now.sent}"
-        # what was there before was measured too, with an error of its own
-        allowed = DEVIATIONS * math.hypot(deviation, _deviation(there, before.sent) if before.sent else 0.0)
+        allowed = DEVIATIONS * deviation
         rare = now.sent * asked < ENOUGH_HITS  # so few hits are due that none at all is no wonder
         return Proof(abs(found - wanted) <= allowed and (rare or found - there > OFF_SHARE * asked), words)
 
-    def off(attributes: Mapping[str, Any], now: Seen, before: Seen) -> Proof:
-        there = before.share(what) if before.sent else 0.0
+    def off(attributes: Mapping[str, Any], now: Seen, there: float) -> Proof:
         asked, found = share(attributes), now.share(what)
         allowed = there + OFF_SHARE * asked + 2 * _deviation(there, now.sent)
         return Proof(found <= allowed, f"{name}: {_percent(found)} of {now.sent}")
@@ -69,7 +68,7 @@ def _share_effect(what: str, name: str, share: Callable[[Mapping[str, Any]], flo
         first = next((ns for ns in now.hits_ns if ns >= since_ns), 0)
         return first - since_ns if first and first - since_ns > allowed else 0
 
-    return Effect(lambda attributes: f"{name} {_percent(share(attributes))}",
+    return Effect(what, share, lambda attributes: f"{name} {_percent(share(attributes))}",
                   lambda attributes: math.ceil(ENOUGH_HITS * bursts(attributes) / share(attributes)), on, off,
                   late_ns)  # fmt: skip
 
@@ -79,8 +78,7 @@ def _none_late(attributes: Mapping[str, Any], since_ns: int, now: Seen) -> int:
 
 
 def _latency() -> Effect:
-    def on(attributes: Mapping[str, Any], now: Seen, before: Seen) -> Proof:
-        there = before.delay_ms() if before.delays_ms else 0.0
+    def on(attributes: Mapping[str, Any], now: Seen, there: float) -> Proof:
         added, jitter = now.delay_ms() - there, float(attributes.get("jitter", 0))
         asked = float(attributes["latency"])
         # in order, a packet waits for the one before it, and the median of what comes lies higher
@@ -92,25 +90,23 @@ def _latency() -> Effect:
         wide = not jitter or spread > 0.2 * jitter
         return Proof(-lower <= added - asked <= upper and wide, words)
 
-    def off(attributes: Mapping[str, Any], now: Seen, before: Seen) -> Proof:
-        there = before.delay_ms() if before.delays_ms else 0.0
+    def off(attributes: Mapping[str, Any], now: Seen, there: float) -> Proof:
         left = now.delay_ms() - there
         return Proof(left < max(MEDIAN_MS, OFF_SHARE * float(attributes["latency"])), f"latency: {left:+.1f} ms left")
 
-    return Effect(lambda attributes: f"latency {attributes['latency']:g} ± {attributes.get('jitter', 0):g} ms",
+    return Effect("delay", lambda attributes: 1.0, lambda attributes: f"latency {attributes['latency']:g} ± {attributes.get('jitter', 0):g} ms",
                   lambda attributes: DELAYS_MIN, on, off, _none_late)  # fmt: skip
 
 
 def _blackhole() -> Effect:
-    def on(attributes: Mapping[str, Any], now: Seen, before: Seen) -> Proof:
+    def on(attributes: Mapping[str, Any], now: Seen, there: float) -> Proof:
         return Proof(now.sent > 0 and now.lost == now.sent, f"silence: {now.sent - now.lost} of {now.sent} came")
 
-    def off(attributes: Mapping[str, Any], now: Seen, before: Seen) -> Proof:
-        lost = before.share("lost") if before.sent else 0.0
-        return Proof(now.sent > 0 and now.share("lost") <= lost + OFF_SHARE,
+    def off(attributes: Mapping[str, Any], now: Seen, there: float) -> Proof:
+        return Proof(now.sent > 0 and now.share("lost") <= there + OFF_SHARE,
                      f"silence: {now.sent - now.lost} of {now.sent} came")  # fmt: skip
 
-    return Effect(lambda attributes: "nothing comes through", lambda attributes: SILENCE_MIN, on, off, _none_late)
+    return Effect("lost", lambda attributes: 1.0, lambda attributes: "nothing comes through", lambda attributes: SILENCE_MIN, on, off, _none_late)
 
 
 def bursty_share(attributes: Mapping[str, Any]) -> float:

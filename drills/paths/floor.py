@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from drills.paths.effects import EFFECTS
 from drills.scenario.models import Action, Scenario, Step
 from drills.scenario.networks import Network, Toxics
 from drills.udp_proxy.attributes import parsed
@@ -88,14 +89,28 @@ def floor_of(ways: Ways, inputs_per_s: int, frames_per_s: int) -> Floor:
         return Floor()
     with_path = _simulated(ways, inputs_per_s, frames_per_s)
     without = _simulated(NOTHING, inputs_per_s, frames_per_s)
-    added = [max(0.0, high - low) for high, low in zip(with_path, without, strict=True)]
-    return Floor(*added, rebound_s=ROUND_TRIPS * 2 * added[-1] / 1000)
+    *added, usual_ms = [max(0.0, high - low) for high, low in zip(with_path, without, strict=True)]
+    found = Floor(*added, rebound_s=ROUND_TRIPS * 2 * usual_ms / 1000)
+    inputs, frames = _lost(ways, "clients", "hosts"), _lost(ways, "hosts", "clients")
+    both = (inputs * inputs_per_s + frames * frames_per_s) / (inputs_per_s + frames_per_s)
+    return found.highest(Floor(lost_ratio=both, inputs_lost_ratio=inputs, frames_lost_ratio=frames))
+
+
+def _lost(ways: Ways, sender: str, receiver: str) -> float:
+    """The share of packets lost from one end to the other in the long run: bursts make a short count uncertain."""
+    kept = 1.0
+    for side, stream in ((sender, "upstream"), (receiver, "downstream")):
+        for kind, attributes in ways.get(side, {}).get(stream, ()):
+            effect = EFFECTS.get(kind)
+            if effect and effect.what == "lost":
+                kept *= 1.0 - effect.share(attributes)
+    return 1.0 - kept
 
 
 def _simulated(ways: Ways, inputs_per_s: int, frames_per_s: int) -> tuple[float, ...]:
     import numpy
 
-    presents, inputs_lost, frames_lost, way_ms = [], [], [], 0.0
+    presents, inputs_lost, frames_lost, on_the_way = [], [], [], []
     silences, frame_silences = [0.0], [0.0]
     for session in range(SESSIONS):
         due = _due_ns(inputs_per_s, 0)
@@ -109,13 +124,14 @@ def _simulated(ways: Ways, inputs_per_s: int, frames_per_s: int) -> tuple[float,
         frame_silences.append(_silence_ms(frames_due, down))
         for sent, came in ((due, up), (frames_due, down)):
             heard = came >= 0
-            if heard.any():
-                way_ms = max(way_ms, float(((came - sent)[heard]).max()) / 1e6)
+            on_the_way.append((came - sent)[heard] / 1e6)
     shown = numpy.concatenate(presents)
     quantiles = [float(numpy.quantile(shown, q, method="higher")) if len(shown) else FOREVER_MS for q in (0.95, 0.99)]
     lost_in, lost_out = float(numpy.mean(inputs_lost)), float(numpy.mean(frames_lost))
     both = (lost_in * inputs_per_s + lost_out * frames_per_s) / (inputs_per_s + frames_per_s)
-    return (*quantiles, both, lost_in, lost_out, max(silences), max(frame_silences), way_ms)
+    times = numpy.concatenate(on_the_way)
+    longest, usual = (float(times.max()), float(numpy.quantile(times, 0.99))) if len(times) else (0.0, 0.0)
+    return (*quantiles, both, lost_in, lost_out, max(silences), max(frame_silences), longest, usual)
 
 
 def _due_ns(per_s: int, offset_ns: int) -> Any:

@@ -170,3 +170,4 @@ class Scenario:
     objectives: tuple[ObjectiveSpec, ...]
     teeth: dict[str, tuple[str, ...]]  # defect -> the claims and invariants that must catch it
     only: str = ""  # the one stage that has what stands on it; empty where each has
+    networks: tuple[str, ...] = ()  # the named conditions that it runs under, one after the other, where none is named

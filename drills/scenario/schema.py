@@ -20,7 +20,7 @@ from drills.objectives import CLAIMS, Claim, Shape
 from drills.reference.defects import REGISTRY
 from drills.scenario.durations import JSON_SCHEMA as DURATION
 from drills.scenario.models import STAGES, SUITES, Generator, Load, ObjectiveSpec, Windows
-from drills.scenario.parse import KEYS, SNAKE_CASE
+from drills.scenario.parse import KEYS, SNAKE_CASE, network_names
 from drills.stage.compose import CONTROL_PLANE, PATHS, Compose
 from drills.steps.base import StepKind
 from drills.steps.table import STEPS
@@ -47,6 +47,7 @@ def scenario_schema(compose: Compose) -> dict[str, Any]:
                 "anyOf": [{"const": "none"}, _SENTENCE], "description": "who is touched while it runs, or `none`",
             },
             "suites": _list_of({"enum": list(SUITES)}, "in which suites it runs", least=0),
+            "networks": _list_of({"enum": list(network_names(compose))}, "the named conditions that it runs under in turn"),
             "stage": _stage(compose),
             **{key: _of_model(kind) for key, kind in parts.items()},
             "fault": {**_STEPS, "description": "the story, step by step"},

@@ -44,7 +44,7 @@ class FakePair:
     dead: set[str]
     lease: Any = None
     renewed: int = 0
-    settings: Any = field(default_factory=lambda: SimpleNamespace(renew_every_s=1000.0))
+    settings: Any = field(default_factory=lambda: SimpleNamespace(renew_every_s=1000.0, path_s=0.0))
     name = "v1"
 
     def join_master(self) -> None:

@@ -34,6 +34,7 @@ class LeaseDesk:
         self._counters = counters
         self._relay_id = relay_id
         self._refuses_one_in_ten = any(map(defects.on, REFUSING))
+        self._keeps_old_port = defects.on("relay_keeps_to_the_old_port")
         self._refuses_rebind = defects.on("relay_refuses_rebind")
         self._valid_presents = self._valid_renews = 0
         self._says_less = defects.on("relay_forwards_after_lease")
@@ -115,6 +116,10 @@ class LeaseDesk:
             session = None
         if session is None:
             session = self._pool.open(key, now)
+        held = session.peer(claims.role)
+        if held is not None and self._keeps_old_port:
+            session.last_active = now
+            return session
         if session.seat(claims.role, claims.subject, source):
             self._counters.nat_rebind_events += 1
         session.limit(claims.soft_kbps, claims.hard_kbps)
