@@ -115,7 +115,9 @@ def _rebound(scene: Scene, path: str, arguments: Arguments) -> Iterator[Receipt]
         span = Span(max(receipt.to_ns, now_ns - 300_000_000), max(receipt.to_ns, now_ns - 100_000_000))
         seen = [look(scene, proxy, stream, span) for proxy in proxies for stream in ("upstream", "downstream")]
         came, sent = sum(one.sent - one.lost for one in seen), sum(one.sent for one in seen)
-        return Proof(sent > 0 and all(one.sent > one.lost for one in seen), f"canary: {came} of {sent} came")
+        left = [proxy for proxy in proxies if "udp_rebind" in server.toxics(proxy)]
+        words = f"canary: {came} of {sent} came" + (f"; still on: {', '.join(left)}" if left else "")
+        return Proof(sent > 0 and not left and all(one.sent > one.lost for one in seen), words)
 
     def inject() -> None:
         for proxy in proxies:
