@@ -154,7 +154,9 @@ def _judged(record: Record, spec: ObjectiveSpec, window: str, limit: float, doub
     limit += floor
     outcome, reason = weighed(claim, evidence, limit, samples_min, mine)
     if floor:
-        reason = "; ".join(part for part in (reason, f"{floor:.4g} {claim.unit} of the limit are the path's own") if part)
+        reason = "; ".join(
+            part for part in (reason, f"{floor:.4g} {claim.unit} of the limit are the path's own") if part
+        )
     figure = evidence.figure if evidence.figure is not None and math.isfinite(evidence.figure) else None
     return Judgement(
         spec.claim, window, outcome, figure, limit, claim.unit, evidence.samples, samples_min, spec.why, reason,

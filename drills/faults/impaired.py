@@ -11,13 +11,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from drills.errors import CannotRun
-from drills.faults.base import Proof, Receipt, carried_out, each, eventually
+from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out, each, eventually
 from drills.paths.effects import EFFECTS, Effect
 from drills.paths.notes import Seen, seen, together
 from drills.record import Span
+
+Direction = Literal["upstream", "downstream", "both"]  # upstream is from an end to its relay
+Share = Annotated[float, Field(ge=0.01, le=1.0, description="of all packets; below 1 % no proof could tell it")]
 
 if TYPE_CHECKING:
     from drills.scene import Scene
@@ -67,6 +72,22 @@ def look(scene: Scene, proxy: str, stream: str, span: Span) -> Seen:
     if scene.canaries is None:
         raise CannotRun("no canary flies over the UDP paths")
     return seen(scene.canaries.by_proxy[proxy].notes[stream], span)
+
+
+def lasting(name: str, arguments: type[Arguments], does: str) -> Fault:
+    """The row of a fault on a UDP path; its arguments say their toxic (type and attributes) and its ``direction``."""
+
+    @contextmanager
+    def injected(scene: Scene, path: str, given: Any) -> Iterator[Receipt]:
+        kind, attributes = given.toxic()
+        streams = ("upstream", "downstream") if given.direction == "both" else (given.direction,)
+        toxics = [Toxic(proxy, stream, kind, attributes, name)
+                  for proxy in scene.stage.on_path(path) for stream in streams]  # fmt: skip
+        asked = f"{path} {given.direction}: {EFFECTS[kind].words(attributes)}"
+        with impaired(scene, Receipt(name, path, asked), toxics) as receipt:
+            yield receipt
+
+    return Fault(name, "path", frozenset(), arguments, injected, True, does)
 
 
 @contextmanager

@@ -274,7 +274,9 @@ class Pair:
     def present_again(self, pump: Pump, end: End) -> bool:
         """Once more the PRESENT of the lease that it has, from where its end is now; whether that was acknowledged."""
         assert self.lease
-        role, token = ("client", self.lease.client_token) if end.direction == INPUT else ("server", self.lease.host_token)
+        role, token = (
+            ("client", self.lease.client_token) if end.direction == INPUT else ("server", self.lease.host_token)
+        )
         try:
             self._present(pump, end, role, token, self.lease)
         except SetupFailed:

@@ -216,7 +216,9 @@ def media_continuity(record: Record, span: Span, claim: Claim) -> Evidence:
     says = f"{frozen} were silent for {FROZEN_MS:g} ms, {moved} needed a new lease"
 
     def hiding(ms: float) -> float:
-        return sum(row.continuous and row.longest_ms + ms < FROZEN_MS + row.floor_ms for row in mine) / max(1, len(mine))
+        return sum(row.continuous and row.longest_ms + ms < FROZEN_MS + row.floor_ms for row in mine) / max(
+            1, len(mine)
+        )
 
     return ratio(sum(row.continuous for row in mine), len(mine), says, hiding=hiding)
 

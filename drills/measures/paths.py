@@ -9,7 +9,9 @@ from drills.objectives import Claim
 from drills.record import Record, Span
 
 ENOUGH_NS = 8_000_000_000  # a session that was to end so soon after a rebinding need not have come back
-SETTLED_NS = 50_000_000  # what was sent until then may have gone by the old port still (every end's next packet moves it)
+SETTLED_NS = (
+    50_000_000  # what was sent until then may have gone by the old port still (every end's next packet moves it)
+)
 
 
 def frames_lost(record: Record, span: Span, claim: Claim) -> Evidence:

@@ -93,8 +93,9 @@ def _cut_off(record: Record, span: Span) -> dict[int, tuple[str, ...]]:
     reasons = {
         RELEASED: {event["session"] for event in _releases(record, span) if event["cause"] != "told"},
         UNPLANNED: {event["session"] for event in ends if not event["planned"]},
-        SILENT: {session for session, ms in silences_by_session(record, span).items()
-                 if ms >= DROP_SILENCE_MS + floor_ms},
+        SILENT: {
+            session for session, ms in silences_by_session(record, span).items() if ms >= DROP_SILENCE_MS + floor_ms
+        },
         TAIL: {event["session"] for event in ends if _tail_ms(record, event) > TAIL_SILENCE_MS + floor_ms},
     }
     everybody = sorted(set().union(*reasons.values()))

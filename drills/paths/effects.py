@@ -106,7 +106,15 @@ def _blackhole() -> Effect:
         return Proof(now.sent > 0 and now.share("lost") <= there + OFF_SHARE,
                      f"silence: {now.sent - now.lost} of {now.sent} came")  # fmt: skip
 
-    return Effect("lost", lambda attributes: 1.0, lambda attributes: "nothing comes through", lambda attributes: SILENCE_MIN, on, off, _none_late)
+    return Effect(
+        "lost",
+        lambda attributes: 1.0,
+        lambda attributes: "nothing comes through",
+        lambda attributes: SILENCE_MIN,
+        on,
+        off,
+        _none_late,
+    )
 
 
 def bursty_share(attributes: Mapping[str, Any]) -> float:

@@ -38,7 +38,9 @@ class Floor:
     silence_ms: float = 0.0  # the longest of any session
     frames_silence_ms: float = 0.0
     way_ms: float = 0.0  # the longest that a packet is on its way
-    rebound_s: float = 0.0  # of a session that has to be found again: a RENEW, a PRESENT and the first packet, there and back
+    rebound_s: float = (
+        0.0  # of a session that has to be found again: a RENEW, a PRESENT and the first packet, there and back
+    )
 
     def highest(self, other: Floor) -> Floor:
         """The higher of each figure."""

@@ -131,10 +131,13 @@ REGISTRY: dict[str, Defect] = {
         Defect("relay_window_too_narrow", "relay", "a FORWARD that one with a higher number has overtaken is dropped"),
         Defect("relay_refuses_rebind", "relay", "a peer that presents its lease from another address gets REJECT 2"),
         Defect(
-            "relay_keeps_to_the_old_port", "relay", "a peer that presents its lease from another address gets an ACK, and "
-            "stays where it was"
+            "relay_keeps_to_the_old_port",
+            "relay",
+            "a peer that presents its lease from another address gets an ACK, and stays where it was",
         ),
-        Defect("relay_reaps_one_way", "relay", "a session one of whose peers has been silent for the idle time is ended"),
+        Defect(
+            "relay_reaps_one_way", "relay", "a session one of whose peers has been silent for the idle time is ended"
+        ),
         Defect("relay_wants_low_numbers", "relay", "a session whose numbering begins above 100 is never forwarded"),
     )
 }

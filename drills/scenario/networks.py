@@ -16,7 +16,7 @@ from pydantic import Field
 from drills.errors import BadInput
 from drills.scenario import strict_yaml
 from drills.scenario.models import Strict
-from drills.scenario.problems import Problems, joined
+from drills.scenario.problems import Problems
 from drills.scenario.reading import read_part
 
 SIDES = {"clients": "client", "hosts": "host"}  # a side of the stage, and its name in a file
@@ -36,10 +36,14 @@ class Way(Strict):
     """One direction of one end's access: half-way figures, from the end to its relay or back."""
 
     delay_ms: Annotated[Figure, Field(description="one way, the median")]
-    jitter_ms: Annotated[Figure | None, Field(description="standard deviation (normal, pareto), half-width (uniform)")] = None
+    jitter_ms: Annotated[
+        Figure | None, Field(description="standard deviation (normal, pareto), half-width (uniform)")
+    ] = None
     distribution: Literal["normal", "uniform", "pareto"] = "normal"
     loss: Annotated[Figure | None, Field(description="share of packets lost, 0 to 0.5")] = None
-    burst: Annotated[Figure | None, Field(description="packets lost in a row, in the mean; left out: independent")] = None
+    burst: Annotated[Figure | None, Field(description="packets lost in a row, in the mean; left out: independent")] = (
+        None
+    )
 
     def toxics(self) -> Toxics:
         """What makes such a way."""
@@ -115,13 +119,13 @@ def _check_way(problems: Problems, where: str, way: Way, sources: Mapping[str, s
     for key in ("delay_ms", "jitter_ms", "loss", "burst"):
         figure: Figure | None = getattr(way, key)
         if figure and figure.source not in sources:
-            problems.add(joined(where, f"{key}.from"), figure.source, f"one of the sources {', '.join(sources)}")
+            problems.add(f"{where}.{key}.from", figure.source, f"one of the sources {', '.join(sources)}")
     if way.loss and way.loss.value > 0.5:
-        problems.add(joined(where, "loss.is"), way.loss.value, "a share from 0 to 0.5")
+        problems.add(f"{where}.loss.is", way.loss.value, "a share from 0 to 0.5")
     if way.burst and not (way.loss and way.loss.value):
-        problems.add(joined(where, "burst"), way.burst.value, "no burst where nothing is lost")
+        problems.add(f"{where}.burst", way.burst.value, "no burst where nothing is lost")
     if way.burst and not 1 <= way.burst.value <= 1000:
-        problems.add(joined(where, "burst.is"), way.burst.value, "a number of packets from 1 to 1000")
+        problems.add(f"{where}.burst.is", way.burst.value, "a number of packets from 1 to 1000")
 
 
 def networks(folder: Path) -> dict[str, Path]:

@@ -11,6 +11,7 @@ from drills.verdict import Outcome, judge
 from tests.record_builder import RecordBuilder, promise, scenario_of, sound, tiers_of
 
 NAMES = ("cable", "fibre", "geo_satellite", "lan", "lte", "train", "transatlantic", "wifi_busy")
+THERE_AND_BACK_S = 2 * (0.300 + 0.0058)  # by way of geo_satellite.yaml
 CLEAN = {"clients": {}, "hosts": {}}
 
 
@@ -66,7 +67,7 @@ def test_every_condition_is_understood_and_says_where_each_figure_comes_from(nam
 
 
 def under(condition: str, delay_s: float) -> RecordBuilder:
-    """Sessions whose packets take so long one way; the record says which condition they were under."""
+    """Sessions whose inputs are seen after so long, give or take a frame; the record has the condition's receipt."""
     builder = sound(200, delay_s=delay_s)
     builder.fault("udp_network", condition, 0.1, 39.0)
     return builder
@@ -85,12 +86,11 @@ def outcome(builder: RecordBuilder, condition: str, *, floored: bool) -> Outcome
 
 def test_over_a_satellite_an_absolute_limit_is_broken_by_physics_and_the_same_over_its_floor_is_held() -> None:
     """One record, one limit of 50 ms: what a sound relay is blamed for is the way to the orbit and back."""
-    there_and_back_s = 2 * (0.300 + 0.0058)
-    assert outcome(under("geo_satellite", there_and_back_s / 2), "geo_satellite", floored=False) is Outcome.BROKEN
-    assert outcome(under("geo_satellite", there_and_back_s / 2), "geo_satellite", floored=True) is Outcome.HELD
+    assert outcome(under("geo_satellite", THERE_AND_BACK_S), "geo_satellite", floored=False) is Outcome.BROKEN
+    assert outcome(under("geo_satellite", THERE_AND_BACK_S), "geo_satellite", floored=True) is Outcome.HELD
 
 
 def test_a_floor_excuses_nothing_beyond_itself() -> None:
     """A relay that adds 100 ms each way is as broken over a satellite as anywhere."""
-    slow = under("geo_satellite", 0.300 + 0.0058 + 0.100)
+    slow = under("geo_satellite", THERE_AND_BACK_S + 0.200)
     assert outcome(slow, "geo_satellite", floored=True) is Outcome.BROKEN

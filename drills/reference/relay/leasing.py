@@ -76,7 +76,9 @@ class LeaseDesk:
         self._counters.drop(*refusal.counters)
         return None if refusal.reason is None else packets.reject(key, refusal.reason)
 
-    def _granted(self, datagram: bytes, key: bytes, source: Address, now: float, unix_s: float) -> LeaseClaims | Refusal:
+    def _granted(
+        self, datagram: bytes, key: bytes, source: Address, now: float, unix_s: float
+    ) -> LeaseClaims | Refusal:
         """The claims that are to take effect, or why not."""
         try:
             present = packets.parse_present(datagram)

@@ -139,7 +139,9 @@ class Pool:
         for key in lapsed:
             del self.sessions[key]
         idle = [key for key, session in self.sessions.items() if now - session.last_active > self._idle_s]
-        idle += [key for key, session in self.sessions.items() if key not in idle and self._is_half_silent(session, now)]
+        idle += [
+            key for key, session in self.sessions.items() if key not in idle and self._is_half_silent(session, now)
+        ]
         for key in idle:
             del self.sessions[key]
         return len(lapsed), len(idle)
