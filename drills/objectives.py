@@ -121,12 +121,14 @@ _TABLE = (
     Claim(
         "input_to_present_ms_p95", Shape.QUANTILE_MAX, "ms", "media:input_to_present",
         "an input is seen in a frame soon", quantile=0.95, doubts=MEDIA, about_time_ms=1.0,
-        floor="present_ms_p95", indicator="p95 input-to-present latency", rows="samples/*.parquet#direction=0, by=intended_ns",
+        floor="present_ms_p95", indicator="p95 input-to-present latency",
+        rows="samples/*.parquet#direction=0, by=intended_ns",
     ),
     Claim(
         "input_to_present_ms_p99", Shape.QUANTILE_MAX, "ms", "media:input_to_present",
         "almost every input is seen in a frame soon", quantile=0.99, doubts=MEDIA, about_time_ms=1.0,
-        floor="present_ms_p99", indicator="p99 input-to-present latency", rows="samples/*.parquet#direction=0, by=intended_ns",
+        floor="present_ms_p99", indicator="p99 input-to-present latency",
+        rows="samples/*.parquet#direction=0, by=intended_ns",
     ),
     Claim(
         "no_lease_lands_on_a_draining_relay", Shape.COUNT_MAX, "leases", "drain:leases_on_the_drained",

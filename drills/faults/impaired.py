@@ -1,7 +1,8 @@
 """Toxics on UDP paths, carried out and proven: what every UDP fault and every named network condition rests on.
 
-The quick proof, right after a toxic was put on, is only a sign that it acts; what stands in the receipt is measured over
-the whole time by a canary on every proxy and in every direction, and held against what was asked (drills/paths/effects).
+The quick proof, right after a toxic was put on, is only a sign that it acts; what stands in the receipt is measured
+over the whole time by a canary on every proxy, in every direction, and held against what was asked
+(drills/paths/effects.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""udp_latency: what ends and relays say to each other comes late, unevenly, and out of order where that is asked for."""
+"""udp_latency: what ends and relays say to each other comes late, unevenly, and out of order where asked for."""
 
 from __future__ import annotations
 

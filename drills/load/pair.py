@@ -264,7 +264,8 @@ class Pair:
         """One RENEW from one end: ack, reject or silence."""
         assert self.lease
         lease, role = self.lease, "client" if end.direction == INPUT else "server"
-        sent, reply, answered = pump.exchange(end, packets.renew(lease.session), self._way(end, lease), tries=RENEW_TRIES,
+        way = self._way(end, lease)
+        sent, reply, answered = pump.exchange(end, packets.renew(lease.session), way, tries=RENEW_TRIES,
                                               wait_s=PRESENT_WAIT_S, session=lease.session)  # fmt: skip
         outcome, reason = _outcome(reply)
         self.on_renewal(Handshake(role, outcome, reason, sent, answered, lease.relay_id, _expires_ns(reply)))

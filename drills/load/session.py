@@ -186,7 +186,7 @@ class Session:
         return "reject" if "reject" in answers else "silence"
 
     def _asked(self, end: End) -> str:
-        """What a relay says to an end that hears nothing: to one at a new address, once it has presented its lease again.
+        """What a relay says to an end that hears nothing; to one at a new address, after its lease was presented again.
 
         A NAT may have given it one, and a relay knows an end by its address (contract-master-relay §4.7, §4.9).
         """

@@ -1,7 +1,7 @@
 """A canary on every UDP path: packets of our own through the same sockets and toxics that everybody's go through.
 
-Both ends of a canary are in this process, so each direction is measured by itself and with one clock. They do not meet a
-relay: the proxy sends what comes from a canary to the canary's other end, so that what is measured is the path alone.
+Both ends of a canary are in this process, so each direction is measured by itself and with one clock. They do not meet
+a relay: the proxy sends what comes from a canary to the canary's other end, so that what is measured is the path alone.
 """
 
 from __future__ import annotations

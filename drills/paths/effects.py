@@ -94,7 +94,10 @@ def _latency() -> Effect:
         left = now.delay_ms() - there
         return Proof(left < max(MEDIAN_MS, OFF_SHARE * float(attributes["latency"])), f"latency: {left:+.1f} ms left")
 
-    return Effect("delay", lambda attributes: 1.0, lambda attributes: f"latency {attributes['latency']:g} ± {attributes.get('jitter', 0):g} ms",
+    def words(attributes: Mapping[str, Any]) -> str:
+        return f"latency {attributes['latency']:g} ± {attributes.get('jitter', 0):g} ms"
+
+    return Effect("delay", lambda attributes: 1.0, words,
                   lambda attributes: DELAYS_MIN, on, off, _none_late)  # fmt: skip
 
 

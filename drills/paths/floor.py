@@ -1,7 +1,7 @@
 """What a path alone does to a session, worked out before the run: the floor that path-dependent limits stand on.
 
-A perfect relay between two impaired ways, in numbers: the proxy's own toxics decide about every packet of some sessions of
-inputs and frames, and what comes out is read as a record is read. No sockets, no waiting, the same answer every time.
+A perfect relay between two impaired ways, in numbers: the proxy's own toxics decide about every packet of some
+sessions of inputs and frames, and what comes out is read as a record is read. No sockets, no waiting, the same answer every time.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Floor:
 
 
 def floors(network: Network | None, scenario: Scenario) -> dict[str, Floor]:
-    """For each window, the highest that the path can come to in it: the condition alone, or with a fault on the path."""
+    """For each window, the highest that the path can come to in it, by the condition and by faults on the path."""
     base = network.toxics if network else NOTHING
     rates = (scenario.load.inputs_per_s, scenario.load.frames_per_s)
     plain = floor_of(base, *rates)
@@ -92,7 +92,7 @@ def floor_of(ways: Ways, inputs_per_s: int, frames_per_s: int) -> Floor:
     with_path = _simulated(ways, inputs_per_s, frames_per_s)
     without = _simulated(NOTHING, inputs_per_s, frames_per_s)
     *added, usual_ms = [max(0.0, high - low) for high, low in zip(with_path, without, strict=True)]
-    found = Floor(*added, rebound_s=ROUND_TRIPS * 2 * usual_ms / 1000)
+    found = Floor(*added, ROUND_TRIPS * 2 * usual_ms / 1000)
     inputs, frames = _lost(ways, "clients", "hosts"), _lost(ways, "hosts", "clients")
     both = (inputs * inputs_per_s + frames * frames_per_s) / (inputs_per_s + frames_per_s)
     return found.highest(Floor(lost_ratio=both, inputs_lost_ratio=inputs, frames_lost_ratio=frames))
@@ -177,7 +177,7 @@ def _through(numbers: list[int], moments: list[int], deciders: list[Decide]) -> 
 
 
 def _presented_ms(due_ns: Any, came_ns: Any, frames_due_ns: Any, frames_came_ns: Any) -> Any:
-    """Input-to-present of each input that came, as drills/measures/media.py has it; a second where it is never shown."""
+    """Input-to-present of each input that came, as drills/measures/media.py has it; a second where never shown."""
     import numpy
 
     heard = came_ns >= 0

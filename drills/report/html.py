@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from drills.report.chapter import Chapter, chapter_of
+from drills.report.conditions import conditions_picture
 from drills.report.noticed import HEAD as NOTICED_HEAD
 from drills.report.outside import one_line
 from drills.report.overview import Overview
@@ -49,6 +50,7 @@ def html(
         overview=overview,
         chapters=chapters,
         head=HEAD,
+        conditions=Markup(conditions_picture(overview.newest)),
         teeth=teeth,
         teeth_problem=teeth_problem,
         tally=[(status, counts[status]) for status in GRAVEST_FIRST if counts[status]],

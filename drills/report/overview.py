@@ -21,7 +21,7 @@ _SAYS = {
 
 @dataclass(frozen=True)
 class Overview:
-    """The newest run of each drill, target, stage and set of defects, gravest first; all earlier ones, newest first.
+    """The newest run of each drill, target, stage, condition and set of defects, gravest first; earlier ones, newest first.
 
     A run that came to nothing is among the newest only where nothing of the same drill came after it.
     """
@@ -33,13 +33,13 @@ class Overview:
     @classmethod
     def of(cls, month: str, runs: Iterable[Run]) -> Overview:
         """Sorted out of a month's runs, oldest first as ``runs_of`` gives them."""
-        newest: dict[tuple[str, str, str, tuple[str, ...]], Run] = {}
+        newest: dict[tuple[str, str, str, str, tuple[str, ...]], Run] = {}
         last: dict[str, Run] = {}
         every = tuple(runs)
         for run in every:
             last[run.drill] = run
             if run.verdict:
-                newest[run.drill, run.target, run.stage, run.defects] = run
+                newest[run.drill, run.target, run.stage, run.condition, run.defects] = run
         chosen = {run.path: run for run in (*newest.values(), *(run for run in last.values() if not run.verdict))}
         return cls(
             month,
@@ -77,7 +77,8 @@ class Overview:
         """The drill, and what tells it from other runs of the same drill."""
         target = f" on {run.target}" if run.target and len({one.target for one in self.counted}) > 1 else ""
         stage = f" ({run.stage})" if run.stage and len({one.stage for one in self.counted}) > 1 else ""
-        return run.drill + target + stage + (f" with {', '.join(run.defects)}" if run.defects else "")
+        under = f" under {run.condition}" if run.condition else ""
+        return run.drill + under + target + stage + (f" with {', '.join(run.defects)}" if run.defects else "")
 
     def warnings(self) -> list[str]:
         """What a reader must know before the table: a control run that did not hold, or was not made."""
@@ -86,7 +87,7 @@ class Overview:
         for target, stage in places:
             where = target + (f" ({stage})" if stage and len(places) > 1 else "")
             here = [run for run in self.newest if (run.target, run.stage) == (target, stage)]
-            controls = [run for run in here if run.drill == CONTROL and not run.defects]
+            controls = [run for run in here if run.drill == CONTROL and not run.defects and not run.condition]
             if not controls:
                 words.append(f"{CONTROL}, the control run, was not made on {where} this month: "
                              "what broke there may not be the fault's doing.")  # fmt: skip
@@ -100,7 +101,10 @@ class Overview:
         if sum(one.drill == run.drill for one in self.newest) == 1:
             return run.drill
         stage = f" ({run.stage})" if run.stage else ""
-        return f"{run.drill}, {run.target or 'unknown target'}{stage}" + "".join(f" with {one}" for one in run.defects)
+        under = f" under {run.condition}" if run.condition else ""
+        return f"{run.drill}{under}, {run.target or 'unknown target'}{stage}" + "".join(
+            f" with {one}" for one in run.defects
+        )
 
 
 def sorted_rows(run: Run) -> list[JudgementRow]:

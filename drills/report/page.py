@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from drills.report.conditions import conditions_table
 from drills.report.markdown import bullets, link, table, text
 from drills.report.overview import Overview
 from drills.report.scorecard import HEAD, Score, score_of, target_of
@@ -22,6 +23,7 @@ def page(
         f"**{text(overview.answer())}**",
         *(f"Beware: {text(warning)}" for warning in overview.warnings()),
         table(HEAD, (_row(score_of(run)) for run in overview.newest)),
+        conditions_table(overview.newest),
         *(section(run, pictures.get(run.path), overview.told_apart(run)) for run in overview.newest),
         teeth_section(teeth, teeth_problem),
         _earlier(overview),

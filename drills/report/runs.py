@@ -72,6 +72,11 @@ class Run:
         return str(self.provenance.get("pace", ""))
 
     @property
+    def condition(self) -> str:
+        """The named network condition that it ran under; empty where nothing was in the packets' way."""
+        return str(self.provenance.get("condition") or "")
+
+    @property
     def defects(self) -> tuple[str, ...]:
         """Defects of the reference that were switched on for this run, on purpose."""
         found = self.provenance.get("defects")

@@ -1,7 +1,7 @@
 """Named network conditions (``scenarios/networks/*.yaml``): what lies between a session's ends and its relay.
 
-Each figure says where it comes from. A condition acts on the session's own packets (UDP), whole runs long; it makes both
-directions of either end late, unevenly late and lossy.
+Each figure says where it comes from. A condition acts on the session's own packets (UDP), whole runs long; it makes
+both directions of either end late, unevenly late and lossy.
 """
 
 from __future__ import annotations

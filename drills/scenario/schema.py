@@ -47,7 +47,7 @@ def scenario_schema(compose: Compose) -> dict[str, Any]:
                 "anyOf": [{"const": "none"}, _SENTENCE], "description": "who is touched while it runs, or `none`",
             },
             "suites": _list_of({"enum": list(SUITES)}, "in which suites it runs", least=0),
-            "networks": _list_of({"enum": list(network_names(compose))}, "the named conditions that it runs under in turn"),
+            "networks": _list_of({"enum": list(network_names(compose))}, "the conditions it runs under in turn"),
             "stage": _stage(compose),
             **{key: _of_model(kind) for key, kind in parts.items()},
             "fault": {**_STEPS, "description": "the story, step by step"},

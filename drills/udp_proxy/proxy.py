@@ -183,7 +183,8 @@ class Proxy:
         counts = {**self.tally().to_json(), "flows": len(self._flows), "flows_seen": self._flows_seen, "acted": acted}
         canary = self.canary and {"client": str(self.canary.client), "upstream": str(self.canary.upstream)}
         return {"name": self.name, "listen": str(self.listen), "upstream": str(self.upstream), "enabled": self.enabled,
-                **({"canary": canary} if canary else {}), "toxics": [toxic.to_json() for toxic in self.toxics], "counts": counts}  # fmt: skip
+                **({"canary": canary} if canary else {}),
+                "toxics": [toxic.to_json() for toxic in self.toxics], "counts": counts}  # fmt: skip
 
     def flows_to_json(self) -> list[dict[str, Any]]:
         """Every flow: its number, who it is on both sides, and the packets that arrived from each."""

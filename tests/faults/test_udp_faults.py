@@ -1,4 +1,4 @@
-"""Faults on UDP paths: a receipt with figures, and no for one that did not land, landed late, stayed or did something else."""
+"""Faults on UDP paths: a receipt with figures, and no for what did not land, came late, or did something else."""
 
 from __future__ import annotations
 
