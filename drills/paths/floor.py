@@ -1,13 +1,13 @@
 """What a path alone does to a session, worked out before the run: the floor that path-dependent limits stand on.
 
-A perfect relay between two impaired ways, in numbers: the proxy's own toxics decide about every packet of some
-sessions of inputs and frames, and what comes out is read as a record is read. No sockets, no waiting, the same answer every time.
+A perfect relay between two impaired ways, in numbers: the proxy's own toxics decide about every packet of some sessions,
+inputs and frames, and what comes out is read as a record is read. No sockets, no waiting, the same answer every time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from drills.paths.effects import EFFECTS
@@ -92,7 +92,7 @@ def floor_of(ways: Ways, inputs_per_s: int, frames_per_s: int) -> Floor:
     with_path = _simulated(ways, inputs_per_s, frames_per_s)
     without = _simulated(NOTHING, inputs_per_s, frames_per_s)
     *added, usual_ms = [max(0.0, high - low) for high, low in zip(with_path, without, strict=True)]
-    found = Floor(*added, ROUND_TRIPS * 2 * usual_ms / 1000)
+    found = replace(Floor(*added), rebound_s=ROUND_TRIPS * 2 * usual_ms / 1000)
     inputs, frames = _lost(ways, "clients", "hosts"), _lost(ways, "hosts", "clients")
     both = (inputs * inputs_per_s + frames * frames_per_s) / (inputs_per_s + frames_per_s)
     return found.highest(Floor(lost_ratio=both, inputs_lost_ratio=inputs, frames_lost_ratio=frames))

@@ -21,7 +21,7 @@ _SAYS = {
 
 @dataclass(frozen=True)
 class Overview:
-    """The newest run of each drill, target, stage, condition and set of defects, gravest first; earlier ones, newest first.
+    """The newest run of each drill, target, stage, condition and set of defects, gravest first; then earlier ones.
 
     A run that came to nothing is among the newest only where nothing of the same drill came after it.
     """
