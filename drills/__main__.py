@@ -22,7 +22,7 @@ SEED_MAX = 2**32 - 1  # what every random generator of ours takes
 PACES = ("real", "fast")
 TARGETS = ("reference", "wavry")
 STAGES = ("containers", "processes")
-SUITES = ("monthly", "prerelease", "daily")  # as in drills.scenario.models, which must not be imported here
+SUITES = ("monthly", "prerelease", "daily", "networks")  # as in drills.scenario.models, which must not be imported here
 TIERS = ("dev", "stage", "prod")
 
 

@@ -1,7 +1,7 @@
 """What a path alone does to a session, worked out before the run: the floor that path-dependent limits stand on.
 
-A perfect relay between two impaired ways, in numbers: the proxy's own toxics decide about every packet of some sessions,
-inputs and frames, and what comes out is read as a record is read. No sockets, no waiting, the same answer every time.
+A perfect relay between two impaired ways, in numbers: the proxy's own toxics decide about every packet of some sessions
+of inputs and frames, and what comes out is read as a record is read. No sockets, no waiting, always the same answer.
 """
 
 from __future__ import annotations
