@@ -195,6 +195,7 @@ class Stage(ABC):
             TOTP_KEY: self.secrets.totp_key_b64,
             VARIABLE: ",".join(self._defects_of(asked_for(KNOWN_GOOD, self.defects))),
             "DRILLS_TIME_DIVISOR": f"{self.divisor:g}",
+            "DRILLS_UDP_SEED": "0",  # until the load, and with it the seed of the run, is planned
             "DRILLS_UDP_SOURCES": self.block.flows,
             **self._own_variables(),
         }
