@@ -49,8 +49,8 @@ def rebound(record: Record, span: Span, claim: Claim) -> Evidence:
     """
     import numpy
 
-    moments = [event["from_ns"] for event in record.named("fault.receipt")
-               if event["fault"] == "udp_rebind" and event["from_ns"] in span]  # fmt: skip
+    receipts = [event for event in record.named("fault.receipt")
+                if event["fault"] == "udp_rebind" and event["asked_ns"] in span]  # fmt: skip
     if not moments:
         return Evidence(0, None, missing="no NAT has forgotten anybody in this window")
     packets, worst, never, count = record.packets, 0.0, 0, 0
