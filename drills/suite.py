@@ -45,7 +45,8 @@ def options_of(arguments: argparse.Namespace) -> Options:
     options = Options(
         target=arguments.target, tier=arguments.tier, pace=arguments.pace, seed=arguments.seed,
         defects=tuple(arguments.defect), out=(arguments.out or Options().out).absolute(),
-        command=arguments.command_line, suite=getattr(arguments, "suite", None) or "", network=getattr(arguments, "network", None) or "",
+        command=arguments.command_line, suite=getattr(arguments, "suite", None) or "",
+        network=getattr(arguments, "network", None) or "",
     )  # fmt: skip
     options.check()
     if options.network:

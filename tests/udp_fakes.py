@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drills.paths.effects import EFFECTS
-from drills.paths.notes import Seen
+from drills.paths.notes import EVERY_NS, Seen
 from drills.record import Span
 
 if TYPE_CHECKING:
     from tests.fakes import FakeScene, FakeStage
 
 PROXIES = ("clients_to_relay_a", "clients_to_relay_b", "hosts_to_relay_a", "hosts_to_relay_b")
-BEAT_NS = 10_000_000
 
 
 class FakeUdpProxy:
@@ -65,7 +64,7 @@ def fake_look(scene: FakeScene, proxy: str, stream: str, span: Span) -> Seen:
     counts = {"lost": 0.0, "doubled": 0.0, "altered": 0.0}
     delays, hits = [], []
     first_ns = max(span.from_ns, span.to_ns - 3_000_000_000)
-    moments = range(first_ns, span.to_ns, BEAT_NS)
+    moments = range(first_ns, span.to_ns, EVERY_NS)
     for ns in moments:
         whole = {what: int(count) for what, count in counts.items()}
         delay_ms = 0.2

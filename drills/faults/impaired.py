@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 BEFORE_NS = 700_000_000  # how late packets are without it is measured over so long; a fault before it is over by then
 SIGN_S, OFF_S = 1.5, 3.0  # how long a sign of it, and of its end, is waited for
-SIGN_PACKETS, OFF_PACKETS = 100, 80  # of each direction: a second of a canary, or a little less
+SIGN_PACKETS, OFF_PACKETS = 50, 40  # of each direction: a second of a canary, or a little less
 ON_ITS_WAY_NS = 150_000_000  # what has not come so long after it should have is not coming
 
 

@@ -51,19 +51,20 @@ def rebound(record: Record, span: Span, claim: Claim) -> Evidence:
 
     receipts = [event for event in record.named("fault.receipt")
                 if event["fault"] == "udp_rebind" and event["asked_ns"] in span]  # fmt: skip
-    if not moments:
+    if not receipts:
         return Evidence(0, None, missing="no NAT has forgotten anybody in this window")
     packets, worst, never, count = record.packets, 0.0, 0, 0
-    ends = {event["session"]: event["planned_ns"] for event in record.named("session.ended")}
-    for moment in moments:
+    ends = {event["session"]: event["stopped_ns"] for event in record.named("session.ended")}
+    for receipt in receipts:
+        moment, everybody_ns = receipt["asked_ns"], receipt["from_ns"] + SETTLED_NS
         before = packets.where((packets.sent_ns > moment - 1_000_000_000) & (packets.received_ns > 0)
                                & (packets.received_ns < moment))  # fmt: skip
         for session in numpy.unique(before.session).tolist():
             if ends.get(session, span.to_ns) < moment + ENOUGH_NS:
                 continue
             count += 1
-            # by then the last packet that had gone before the rebinding has come
-            after = packets.where((packets.session == session) & (packets.sent_ns > moment + SETTLED_NS)
+            # by then every flow has its new port
+            after = packets.where((packets.session == session) & (packets.sent_ns > everybody_ns)
                                   & (packets.received_ns > 0))  # fmt: skip
             first = [after.received_ns[after.direction == way] for way in (0, 1)]
             if not all(len(one) for one in first):
@@ -71,5 +72,5 @@ def rebound(record: Record, span: Span, claim: Claim) -> Evidence:
                 continue
             worst = max(worst, max((int(one.min()) - moment) / 1e9 for one in first))
     says = f"{count} sessions were there" + (f", {never} never heard each other again" if never else "")
-    figure = (span.to_ns - min(moments)) / 1e9 if never else worst
+    figure = (span.to_ns - min(receipt["asked_ns"] for receipt in receipts)) / 1e9 if never else worst
     return Evidence(count, figure if count else None, says=says, past=bool(never))

@@ -15,12 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from drills.errors import CannotRun
-from drills.paths.notes import Notes
+from drills.paths.notes import EVERY_NS, Notes
 from drills.record import Journal
 from drills.stage.base import Stage
 from drills.stage.udp_proxy import UdpProxyServer
 
-EVERY_NS = 10_000_000  # a hundred packets a second each way tell 5 % from nothing within a second
 COUNTED_EVERY_S = 1.0
 BEHIND_NS = 100_000_000  # further behind its beat than this, a canary leaves beats out instead of sending a burst
 FILLER = b"canary " * 8

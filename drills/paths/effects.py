@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from drills.faults.base import Proof
-from drills.paths.notes import Seen
+from drills.paths.notes import EVERY_NS, Seen
 
 DEVIATIONS = 4.0
 MEDIAN_MS = 1.0  # the issue's own figure for the proxy's accuracy
 OFF_SHARE = 1 / 3  # off again: less than a third of what was asked is left
 ENOUGH_HITS = 8.0  # so many packets ought to be hit before a share is believed
-DELAYS_MIN, SILENCE_MIN = 40, 20
+DELAYS_MIN, SILENCE_MIN = 30, 20
 NEVER = 1e-6  # a first hit later than this probability allows came late
 
 
@@ -64,7 +64,7 @@ def _share_effect(what: str, name: str, share: Callable[[Mapping[str, Any]], flo
 
     def late_ns(attributes: Mapping[str, Any], since_ns: int, now: Seen) -> int:
         asked = min(share(attributes), 1 - 1e-9)
-        allowed = math.ceil(math.log(NEVER) / math.log(1 - asked) * bursts(attributes)) * 10_000_000 + 50_000_000
+        allowed = math.ceil(math.log(NEVER) / math.log(1 - asked) * bursts(attributes)) * EVERY_NS + 50_000_000
         first = next((ns for ns in now.hits_ns if ns >= since_ns), 0)
         return first - since_ns if first and first - since_ns > allowed else 0
 

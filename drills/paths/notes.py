@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 from drills.record import Span
 
+EVERY_NS = 20_000_000  # a canary sends at this beat each way: with several paths, two hundred packets a second
+
 
 @dataclass
 class Notes:
