@@ -1,4 +1,4 @@
-"""Which of a hundred packets a fresh proxy loses: ``python -m tests.udp_proxy.same_fates 7 7 8``, a line for each seed."""
+"""Which of a hundred packets a fresh proxy loses: ``python -m tests.udp_proxy.same_fates 7 7 8``, a line a seed."""
 
 from __future__ import annotations
 
