@@ -146,7 +146,8 @@ def _rehearse(
         stage = stack.enter_context(choice.stage_of(options, compose, services, folder, signals, say,
                                                     upgrades="upgrade" in story.faults_of(scenario.fault)))  # fmt: skip
         settings = load_settings(scenario, stage, tiers.evidence[options.tier], options.seed, folder,
-                                 path_s=max(floor.way_ms for floor in under.values()) / 1000)  # fmt: skip
+                                 path_s=max(floor.way_ms for floor in under.values()) / 1000,
+                                 round_trip_s=max(floor.round_trip_ms for floor in under.values()) / 1000)  # fmt: skip
         stage.plan_load(settings)
         stage.gives_way = turn.gives_way and priority.may_be_raised_beside(stage.name)
         (folder / "samples").mkdir(exist_ok=True)

@@ -26,7 +26,7 @@ from drills.wavry.packets import Reject
 
 HTTP_TIMEOUT_S = 5.0  # handshake abort in Wavry's own table (operations-facts §2.2)
 LEASE_TIMEOUT_S = 2.0
-PRESENT_TRIES, PRESENT_WAIT_S = 6, 0.5  # contract-master-relay §4.9
+PRESENT_TRIES = 6  # contract-master-relay §4.9
 RENEW_TRIES = 3  # three silent RENEWs mean a lost session (§4.9)
 FIRST_MEDIA_S = 1.0
 CONFLICT = 409  # such an account is there already
@@ -249,7 +249,12 @@ class Pair:
     def _present(self, pump: Pump, end: End, role: str, token: str, lease: Lease) -> None:
         datagram = packets.present(lease.session, role, token)
         sent, reply, answered = pump.exchange(
-            end, datagram, self._way(end, lease), tries=PRESENT_TRIES, wait_s=PRESENT_WAIT_S, session=lease.session
+            end,
+            datagram,
+            self._way(end, lease),
+            tries=PRESENT_TRIES,
+            wait_s=self.settings.answer_wait_s,
+            session=lease.session,
         )
         outcome, reason = _outcome(reply)
         self.on_handshake(Handshake(role, outcome, reason, sent, answered, lease.relay_id, _expires_ns(reply)))
@@ -266,7 +271,7 @@ class Pair:
         lease, role = self.lease, "client" if end.direction == INPUT else "server"
         way = self._way(end, lease)
         sent, reply, answered = pump.exchange(end, packets.renew(lease.session), way, tries=RENEW_TRIES,
-                                              wait_s=PRESENT_WAIT_S, session=lease.session)  # fmt: skip
+                                              wait_s=self.settings.answer_wait_s, session=lease.session)  # fmt: skip
         outcome, reason = _outcome(reply)
         self.on_renewal(Handshake(role, outcome, reason, sent, answered, lease.relay_id, _expires_ns(reply)))
         self.stranger = outcome == "reject" and reason == Reject.INVALID_SIGNATURE.name.lower()

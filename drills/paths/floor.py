@@ -38,6 +38,7 @@ class Floor:
     silence_ms: float = 0.0  # the longest of any session
     frames_silence_ms: float = 0.0
     way_ms: float = 0.0  # the longest that a packet is on its way
+    round_trip_ms: float = 0.0  # there and back again, nearly always (99 in 100 each way)
     rebound_s: float = (
         0.0  # of a session that has to be found again: a RENEW, a PRESENT and the first packet, there and back
     )
@@ -92,7 +93,7 @@ def floor_of(ways: Ways, inputs_per_s: int, frames_per_s: int) -> Floor:
     with_path = _simulated(ways, inputs_per_s, frames_per_s)
     without = _simulated(NOTHING, inputs_per_s, frames_per_s)
     *added, usual_ms = [max(0.0, high - low) for high, low in zip(with_path, without, strict=True)]
-    found = replace(Floor(*added), rebound_s=ROUND_TRIPS * 2 * usual_ms / 1000)
+    found = replace(Floor(*added), round_trip_ms=2 * usual_ms, rebound_s=ROUND_TRIPS * 2 * usual_ms / 1000)
     inputs, frames = _lost(ways, "clients", "hosts"), _lost(ways, "hosts", "clients")
     both = (inputs * inputs_per_s + frames * frames_per_s) / (inputs_per_s + frames_per_s)
     return found.highest(Floor(lost_ratio=both, inputs_lost_ratio=inputs, frames_lost_ratio=frames))
