@@ -23,7 +23,7 @@ SEED_MAX = 2**32 - 1  # what every random generator of ours takes
 PACES = ("real", "fast")
 TARGETS = ("reference", "wavry")
 STAGES = ("containers", "processes")
-SUITES = ("monthly", "prerelease", "daily")  # as in drills.scenario.models, which must not be imported here
+SUITES = ("monthly", "prerelease", "daily", "networks")  # as in drills.scenario.models, which must not be imported here
 TIERS = ("dev", "stage", "prod")
 
 
@@ -130,6 +130,7 @@ def add_run_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--tier", choices=TIERS, default="stage")
     one.add_argument("--pace", choices=PACES, default="real")
     one.add_argument("--seed", type=_seed, default=1)
+    one.add_argument("--network", metavar="NAME", help="under which condition of scenarios/networks, such as lte")
     one.add_argument(
         "--defect", action="append", default=[], metavar="NAME", help="switch on a defect of the reference"
     )
@@ -149,7 +150,7 @@ def _add_teeth_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--list", action="store_true", help="name the rows and run none")
     one.add_argument("--json", action="store_true", help="as JSON")
     one.add_argument("--out", type=_folder, default=None, help="the reports folder")
-    one.set_defaults(target="reference", defect=[])
+    one.set_defaults(target="reference", defect=[], network=None)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,5 +15,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--tier", choices=("dev", "stage", "prod"), default="stage")
     group.addoption("--pace", choices=("real", "fast"), default="real")
     group.addoption("--seed", type=int, default=1)
+    group.addoption("--network", default=None, help="under which condition of scenarios/networks")
     group.addoption("--defect", action="append", default=[], help="switch on a defect of the reference")
     group.addoption("--out", type=Path, default=None, help="the reports folder")

@@ -29,6 +29,7 @@ BUSY_SHARE_MAX, SATURATED_S = 0.9, 2
 # and have to be worked off: visits come open-loop, so what waited when a window began (at most as long as a set-up
 # may take, SETUP_S in drills/load/session.py) delays those that come in it. Seen in a window after a saturated one.
 BACKLOG_NS = 5_000_000_000
+NETWORK, UDP_PROXY = "udp_network", "udp_proxy"  # a condition's receipts (drills/faults/network.py), and a service
 CLOCK_STEP_NS = 50_000_000  # the wall clock against the monotonic one, from one second to the next
 LOOK_NS = 1_500_000_000  # a witness speaks once a second, of the second before; with some delay
 KILLED = ("ended by itself with -9", "ended by itself with 137")  # SIGKILL, of a process and of a container (128 + 9)
@@ -84,11 +85,12 @@ def doubts_of(record: Record, scenario: Scenario) -> list[Doubt]:
         found += _generator(record, scenario, window, span)
         found += _unstarted(record, window, span)
         found += _own_losses(record, window, span)
+        found += _udp_proxy(record, window, span)
         found += _starved(record, window, span)
         found += _saturated(record, window, span)
         found += _clock(record, window, span)
         found += _unwitnessed(record, scenario, window, span)
-    return found + _faults(record, scenario)
+    return found + _condition(record) + _faults(record, scenario)
 
 
 def _whole_run(record: Record, scenario: Scenario) -> list[Doubt]:
@@ -189,6 +191,35 @@ def _own_losses(record: Record, window: str, span: Span) -> list[Doubt]:
     return []
 
 
+def _udp_proxy(record: Record, window: str, span: Span) -> list[Doubt]:
+    """What the proxy on the UDP paths lost by itself is nobody else's doing; its counter says how much so far."""
+    looks = record.named("udp_proxy.second")
+    found = []
+    if looks:
+        around = [event for event in looks if event.ns < span.to_ns + 1_500_000_000]  # one look past the window's end
+        before = max((event["own_losses"] for event in looks if event.ns < span.from_ns), default=0)
+        lost = max((event["own_losses"] for event in around), default=before) - before
+        if lost > 0:
+            words = f"the UDP proxy lost {lost} packets that it was not asked to lose"
+            found.append(Doubt(DoubtKind.OWN_LOSS, window, BOTH, words, most_failures=lost))
+    if silent := [event for event in record.named("udp_proxy.silent") if event.ns in span]:
+        words = f"the UDP proxy did not say what it has lost: {silent[0]['error']}"
+        found.append(Doubt(DoubtKind.OWN_LOSS, window, BOTH, words))
+    return found
+
+
+def _condition(record: Record) -> list[Doubt]:
+    """The named condition that the whole run was to be under must have been measured to be there."""
+    name = record.provenance.get("condition", "")
+    if not name:
+        return []
+    mine = [event for event in record.named("fault.receipt") if event["fault"] == NETWORK and event["subject"] == name]
+    wrong = [f"was not as its file has it: {event['measured_on']}" for event in mine if not event["landed"]]
+    if not mine:
+        wrong = ["has no receipt"]
+    return [Doubt(DoubtKind.FAULT, "", BOTH, f"the condition {name} {words}") for words in wrong]
+
+
 def _starved(record: Record, window: str, span: Span) -> list[Doubt]:
     """Processes that were kept waiting for a CPU; what packets show is explained only by the relays' waiting."""
     # one look past the window's end, which tells of its last second
@@ -196,6 +227,7 @@ def _starved(record: Record, window: str, span: Span) -> list[Doubt]:
     seconds = [event for event in record.named("machine.second") if event.ns in around]
     everybody = {name for event in seconds for name in event["waited_ms"] if not name.startswith("locust")}
     relays = {event["service"] for event in record.named("relay.known")}
+    relays |= {UDP_PROXY} if relays else set()  # packets go through both
     found = []
     for name in sorted(everybody):
         waits = [wait_of(event, name) for event in seconds]

@@ -61,6 +61,7 @@ class Claim:
     indicator: str = ""  # the Operations page's name, where it is one of its service indicators
     windows: tuple[str, ...] = ("calm", "fault", "recovery")
     about_time_ms: float = 0.0  # how many ms one unit is, for claims whose limit is a time; 0 for others
+    floor: str = ""  # the figure of the path's own floor that its limit stands on (drills/paths/floor.py); in its unit
     rows: str = "journal.jsonl"  # what the figure is made of: a file of the record, and which of its rows and columns
 
     @property
@@ -94,12 +95,12 @@ _TABLE = (
     ),
     Claim(
         "packets_lost_ratio", Shape.RATIO_MAX, "ratio", "media:losses",
-        "what one end sends, the other receives", doubts=MEDIA,
+        "what one end sends, the other receives", doubts=MEDIA, floor="lost_ratio",
         rows="ledger.csv#column=packets_lost of packets_sent",
     ),
     Claim(
         "silence_ms_p99", Shape.QUANTILE_MAX, "ms", "media:longest_silences",
-        "no session hears nothing for long", quantile=0.99, doubts=MEDIA, about_time_ms=1.0,
+        "no session hears nothing for long", quantile=0.99, doubts=MEDIA, about_time_ms=1.0, floor="silence_ms",
         rows="ledger.csv#column=longest_ms",
     ),
     Claim(
@@ -120,12 +121,14 @@ _TABLE = (
     Claim(
         "input_to_present_ms_p95", Shape.QUANTILE_MAX, "ms", "media:input_to_present",
         "an input is seen in a frame soon", quantile=0.95, doubts=MEDIA, about_time_ms=1.0,
-        indicator="p95 input-to-present latency", rows="samples/*.parquet#direction=0, by=intended_ns",
+        floor="present_ms_p95", indicator="p95 input-to-present latency",
+        rows="samples/*.parquet#direction=0, by=intended_ns",
     ),
     Claim(
         "input_to_present_ms_p99", Shape.QUANTILE_MAX, "ms", "media:input_to_present",
         "almost every input is seen in a frame soon", quantile=0.99, doubts=MEDIA, about_time_ms=1.0,
-        indicator="p99 input-to-present latency", rows="samples/*.parquet#direction=0, by=intended_ns",
+        floor="present_ms_p99", indicator="p99 input-to-present latency",
+        rows="samples/*.parquet#direction=0, by=intended_ns",
     ),
     Claim(
         "no_lease_lands_on_a_draining_relay", Shape.COUNT_MAX, "leases", "drain:leases_on_the_drained",
@@ -278,7 +281,7 @@ _TABLE = (
     Claim(
         "bystanders_silence_ms_p99", Shape.QUANTILE_MAX, "ms", "relay_loss:bystanders_silences",
         "whoever is on another relay notices nothing", quantile=0.99, windows=("fault",), about_time_ms=1.0,
-        doubts=MEDIA,
+        doubts=MEDIA, floor="silence_ms",
     ),
     Claim(
         "gateway_back_s", Shape.TIME_MAX, "s", "gateway:seconds_until_healthy",
@@ -319,6 +322,30 @@ _TABLE = (
         "newer_socket_reachable", Shape.COUNT_MAX, "rounds", "gateway:newer_sockets_lost",
         "a user's newer socket is reached when the older one has ended", windows=("fault",),
         doubts=frozenset({DoubtKind.STARVED}),
+    ),
+    Claim(
+        "frames_lost_ratio", Shape.RATIO_MAX, "ratio", "paths:frames_lost",
+        "what a host sends, its client receives", doubts=MEDIA, floor="frames_lost_ratio",
+        rows="samples/*.parquet#direction=1, by=intended_ns",
+    ),
+    Claim(
+        "frames_silence_ms_p99", Shape.QUANTILE_MAX, "ms", "paths:frames_silences",
+        "no client is without a frame for long", quantile=0.99, doubts=MEDIA, about_time_ms=1.0,
+        floor="frames_silence_ms", rows="samples/*.parquet#direction=1, by=received_ns",
+    ),
+    Claim(
+        "packets_repeated", Shape.COUNT_MAX, "packets", "paths:repeated",
+        "what comes to a relay twice is passed on once", rows="samples/*.parquet#column=copies",
+    ),
+    Claim(
+        "leases_kept", Shape.COUNT_MAX, "sessions", "sessions:unplanned_leases",
+        "nobody has to look for another lease, and nobody is sent away", doubts=SETUP,
+        rows="journal.jsonl#event=session.released, by=began_ns, field=cause",
+    ),
+    Claim(
+        "rebound_s", Shape.TIME_MAX, "s", "paths:rebound",
+        "whoever has a new port behind their NAT is served again soon", windows=("fault",), about_time_ms=1000.0,
+        doubts=MEDIA, floor="rebound_s", rows="samples/*.parquet#by=received_ns",
     ),
 )  # fmt: skip
 

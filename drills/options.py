@@ -25,6 +25,7 @@ class Options:
     out: Path = REPORTS
     command: str = ""
     suite: str = ""
+    network: str = ""  # the named condition that every drill runs under, if any
 
     def check(self) -> None:
         """Raises BadInput where the options do not go together (design §6, Pace)."""

@@ -7,6 +7,8 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +23,12 @@ from drills.stage.children import REPOSITORY
 
 if TYPE_CHECKING:
     from drills.options import Options
+    from drills.paths.floor import Floor
 
 
 def write_provenance(
-    scenario: Scenario, stage: Stage, tiers: Tiers, options: Options, settings: LoadSettings, folder: Path
+    scenario: Scenario, stage: Stage, tiers: Tiers, options: Options, settings: LoadSettings, folder: Path,
+    under: Mapping[str, Floor],
 ) -> None:  # fmt: skip
     """provenance.json in the run's folder; no secret is in it."""
     limits = {f"{service.name}.{key}": value for service in stage.services.values()
@@ -47,6 +51,7 @@ def write_provenance(
                  "evidence_factor": tiers.evidence[options.tier],
                  "resident_length_s": settings.resident_length_s, "visit_length_s": settings.visit_length_s},
         "network": str(stage.block.network), "direct_path": scenario.load.direct_path,
+        "condition": options.network, "floors": {window: asdict(floor) for window, floor in under.items()},
     }  # fmt: skip
     (folder / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 

@@ -169,6 +169,14 @@ class Record:
                 spans[event["window"]] = Span(spans[event["window"]].from_ns, event.ns)
         return spans
 
+    def floor(self, figure: str, window: str) -> float:
+        """What the path alone was worked out to come to in a window, before the run (drills/paths/floor.py); else 0."""
+        return float(self.provenance.get("floors", {}).get(window, {}).get(figure, 0.0))
+
+    def floor_in(self, figure: str, span: Span) -> float:
+        """The same for the window that this is."""
+        return next((self.floor(figure, name) for name, one in self.windows.items() if one == span), 0.0)
+
     @cached_property
     def packets(self) -> Packets:
         """All samples, read once."""

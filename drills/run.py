@@ -16,22 +16,28 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from drills import story
+from drills.catalogue import SCENARIOS
 from drills.errors import CannotRun, Interrupted
+from drills.faults.network import networked
+from drills.faults.table import FAULTS
 from drills.load.control import LocustLoad
 from drills.load.planning import load_settings, visits_per_s, window_length_s
 from drills.look_around import LookAround
 from drills.options import Options
+from drills.paths.canaries import flying
+from drills.paths.floor import floors
 from drills.probes.follower import Follower
 from drills.probes.relays import current_relay_id
 from drills.probes.watch import watched
 from drills.provenance import write_provenance
 from drills.record import Journal
 from drills.scenario.models import WINDOWS, Scenario
+from drills.scenario.networks import named_network
 from drills.scenario.tiers import Tiers
 from drills.scene import Scene
 from drills.signals import Signals
 from drills.stage import choice, leftovers, priority
-from drills.stage.base import Stage
+from drills.stage.base import UDP_PROXY, Stage
 from drills.stage.children import sweep
 from drills.stage.compose import Compose
 from drills.wavry.errors import WireError
@@ -139,13 +145,18 @@ def _rehearse(
     with closing, closing:
         stack.callback(_clear_undo, folder)  # once the stage is gone, nothing is broken any more
         stack.callback(sweep, folder)  # last of all: whatever carries this run's mark and was never noted
-        stage = stack.enter_context(choice.stage_of(options, compose, scenario.services, folder, signals, say,
+        network = named_network(SCENARIOS, options.network, "--network") if options.network else None
+        under = floors(network, scenario)
+        services = scenario.services + (compose.of_kind(UDP_PROXY) if network or on_udp_paths(scenario) else ())
+        stage = stack.enter_context(choice.stage_of(options, compose, services, folder, signals, say,
                                                     upgrades="upgrade" in story.faults_of(scenario.fault)))  # fmt: skip
-        settings = load_settings(scenario, stage, tiers.evidence[options.tier], options.seed, folder)
+        settings = load_settings(scenario, stage, tiers.evidence[options.tier], options.seed, folder,
+                                 path_s=max(floor.way_ms for floor in under.values()) / 1000,
+                                 round_trip_s=max(floor.round_trip_ms for floor in under.values()) / 1000)  # fmt: skip
         stage.plan_load(settings)
         stage.gives_way = turn.gives_way and priority.may_be_raised_beside(stage.name)
         (folder / "samples").mkdir(exist_ok=True)
-        write_provenance(scenario, stage, tiers, options, settings, folder)
+        write_provenance(scenario, stage, tiers, options, settings, folder, under)
         planned_s = {window: window_length_s(scenario, window, stage.heartbeat_s, tiers.evidence[options.tier])
                      for window in WINDOWS}  # fmt: skip
         journal.write("run.started", drill=scenario.name, run=folder.name, target=options.target, tier=options.tier,
@@ -160,6 +171,10 @@ def _rehearse(
         load = stack.enter_context(LocustLoad(settings, stage).connected())
         stack.enter_context(watched(stage, journal))
         scene = Scene(stage, load, settings, journal, folder, stage.heartbeat_s, signals, follower)
+        scene.canaries = stack.enter_context(flying(stage, journal))
+        if network:
+            say(f"{scenario.name}: under {network.name}: {network.what}")
+        stack.enter_context(networked(scene, network))
         _let_flow(scene, say, scenario.name)
         _await_turn(scene, turn)
         stage.come_forward()
@@ -172,6 +187,11 @@ def _rehearse(
         held.callback(say, f"{scenario.name}: lowering the stage")
         if look_around:
             held.callback(look_around, stage, folder, journal, signals, say)
+
+
+def on_udp_paths(scenario: Scenario) -> bool:
+    """Whether a drill does anything to what ends and relays say to each other."""
+    return any(FAULTS[fault].on == "path" for fault in story.faults_of(scenario.fault))
 
 
 def _note_lowered(stage: Stage, journal: Journal) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from drills import ledger
 from drills.apart import Done
-from drills.catalogue import CONTROL, Catalogue
+from drills.catalogue import CONTROL, SCENARIOS, Catalogue
 from drills.ending import Row, as_json, as_text
 from drills.errors import BadInput, CannotRun, Exit, Interrupted, combined
 from drills.faults.table import FAULTS
@@ -26,6 +26,7 @@ from drills.report.month import write_month
 from drills.report.terminal import verdict_lines
 from drills.run import run_drill, run_folder
 from drills.scenario.models import WINDOWS, Scenario
+from drills.scenario.networks import named_network
 from drills.scenario.problems import one_of
 from drills.side_by_side import SideBySide, longest_first
 from drills.signals import Signals
@@ -50,8 +51,11 @@ def options_of(arguments: argparse.Namespace) -> Options:
         target=arguments.target, tier=arguments.tier, pace=arguments.pace, seed=arguments.seed,
         defects=tuple(arguments.defect), out=(arguments.out or Options().out).absolute(),
         command=arguments.command_line, suite=getattr(arguments, "suite", None) or "",
+        network=getattr(arguments, "network", None) or "",
     )  # fmt: skip
     options.check()
+    if options.network:
+        named_network(SCENARIOS, options.network, "--network")  # what is wrong with it is said before anything starts
     stage, why = chosen(arguments.stage or "", options.target)
     return replace(options, stage=stage, stage_why=why)
 
@@ -120,13 +124,20 @@ def run_suite(arguments: argparse.Namespace, tell: Teller) -> Exit:
     say(f"stage: {options.stage} ({options.stage_why})")
     for row in recover_all(options.out):
         say(words_of(row))
-    ran = Suite(catalogue, options, tell, {one.name: Row(one.name) for one in scenarios}, look_around=look_around)
     signals = Signals()
+    passes = under_networks(scenarios, options)
+    suites = [Suite(catalogue, asked, tell, {one.name: Row(one.name) for one in some}, look_around=look_around)
+              for asked, some in passes]  # fmt: skip
     with signals.caught(), contextlib.suppress(Interrupted):
-        ran.run(ran.place(scenarios), signals, at_once=arguments.side_by_side)
-    rows = [row for row in ran.rows.values() if row.words]
+        for ran, (_, some) in zip(suites, passes, strict=True):
+            ran.control = suites[0].control
+            if not signals.interrupted:
+                ran.run(ran.place(some), signals, at_once=arguments.side_by_side)
+    named = [replace(row, name=f"{row.name} under {asked.network}" if asked.network else row.name)
+             for ran, (asked, _) in zip(suites, passes, strict=True) for row in ran.rows.values()]  # fmt: skip
+    rows = [row for row in named if row.words]
     _note_known_good(rows, scenarios, options, say)
-    not_run = [row.name for row in ran.rows.values() if not row.words]
+    not_run = [row.name for row in named if not row.words]
     ledger_of_findings = folded_in(options.out, options.target, [row.words for row in rows if row.verdict], say)
     month = _month_of(rows)
     report = write_month(options.out, month) if month else None
@@ -150,6 +161,17 @@ def _look_around(arguments: argparse.Namespace, scenarios: Sequence[Scenario]) -
     if len(scenarios) > 1:
         raise BadInput(f"--hold: found {len(scenarios)} drills, expected one: only its stage can be left standing")
     return LookAround(arguments.hold_max_s or MAX_S)
+
+
+def under_networks(scenarios: Sequence[Scenario], options: Options) -> list[tuple[Options, list[Scenario]]]:
+    """Which drills run under which condition: all under the one that was named, or each under those that it names."""
+    if options.network:
+        return [(options, [*scenarios])]
+    conditions = dict.fromkeys(name for one in scenarios for name in one.networks)
+    passes = [(options, [one for one in scenarios if not one.networks])]
+    passes += [(replace(options, network=name), [one for one in scenarios if name in one.networks])
+               for name in conditions]  # fmt: skip
+    return [(asked, some) for asked, some in passes if some]
 
 
 @dataclass

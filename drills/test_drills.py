@@ -27,7 +27,7 @@ def verdict(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) 
     """Run the drill that the test is named after."""
     catalogue = Catalogue()
     (scenario,) = catalogue.named([request.getfixturevalue("drill")])
-    names = ("target", "stage", "tier", "pace", "seed", "defect", "out")
+    names = ("target", "stage", "tier", "pace", "seed", "network", "defect", "out")
     words = {name: request.config.getoption(f"--{name}") for name in names}
     options = options_of(argparse.Namespace(**words, command_line=shlex.join(["pytest", *sys.argv[1:]])))
     check_stage([scenario], options)

@@ -145,6 +145,7 @@ def _judged(record: Record, spec: ObjectiveSpec, window: str, limit: float, doub
     claim = CLAIMS[spec.claim]
     span = record.windows.get(window)
     samples_min = spec.samples_min
+    floor = record.floor(claim.floor, window) if claim.floor else 0.0
     if claim.shape in (Shape.RATIO_MAX, Shape.RATIO_MIN):
         samples_min = max(samples_min, least_samples(claim.shape, limit))
     if span is None:
@@ -152,7 +153,12 @@ def _judged(record: Record, spec: ObjectiveSpec, window: str, limit: float, doub
     else:
         evidence = claim.measure(record, span, claim)
     mine = [doubt for doubt in doubts if doubt.kind in claim.doubts | ALWAYS and doubt.concerns(claim.name, window)]
+    limit += floor
     outcome, reason = weighed(claim, evidence, limit, samples_min, mine)
+    if floor:
+        reason = "; ".join(
+            part for part in (reason, f"{floor:.4g} {claim.unit} of the limit are the path's own") if part
+        )
     figure = evidence.figure if evidence.figure is not None and math.isfinite(evidence.figure) else None
     return Judgement(
         spec.claim, window, outcome, figure, limit, claim.unit, evidence.samples, samples_min, spec.why, reason,

@@ -23,6 +23,9 @@ HARMLESS_STALL_MS = {
     "session_setup_success_ratio": 500.0,
     "handshake_failure_ratio": 500.0,
     "packets_lost_ratio": 500.0,
+    "frames_lost_ratio": 500.0,
+    # a session looks for another lease after 2 s of silence, or where a RENEW is refused: no stop of ours refuses one
+    "leases_kept": 1000.0,
     "session_drop_ratio": 200.0,
     "sessions_lost_with_relay": 500.0,
     # half of the 2 s for which a probe waits for a message (drills/probes/accounts.py)
@@ -117,7 +120,8 @@ def _broken_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt)
         most = doubt.most_ms / claim.about_time_ms if doubt.kind in (DoubtKind.GENERATOR, DoubtKind.STARVED) else 0.0
         forgiven = doubt.most_failures if doubt.kind is DoubtKind.OWN_LOSS else 0.0
         return (most > 0 or forgiven > 0) and _too_many_past(claim, evidence, limit + most, forgiven)
-    lost = claim.name == "packets_lost_ratio" and doubt.kind is DoubtKind.STARVED  # its socket ran over, or it was late
+    # its socket ran over, or it was late
+    lost = claim.name in ("packets_lost_ratio", "frames_lost_ratio") and doubt.kind is DoubtKind.STARVED
     if claim.shape is Shape.RATIO_MAX and (doubt.kind is DoubtKind.OWN_LOSS or lost):
         return interval_99(max(0, (evidence.hits or 0) - _whole(doubt.most_failures)), evidence.samples)[0] > limit
     if claim.shape is Shape.RATIO_MIN and doubt.kind is DoubtKind.OWN_LOSS:

@@ -25,6 +25,7 @@ from drills.stage.base import Replaced
 from drills.steps.back_up import Backup
 from drills.view.teller import Teller
 from drills.wavry.errors import Refused, Unreachable, WireError
+from tests.udp_fakes import PROXIES, FakeUdpProxy
 
 RUNNING, STOPPED, GONE = "S", "T", ""
 
@@ -106,6 +107,7 @@ class FakeStage:
         self.starts = 0
         self.patience_s: list[float] = []  # of every canary, in their order
         self.toxiproxy = FakeToxiproxy(self)
+        self.udp_proxy = FakeUdpProxy(self)
         self.secrets = SimpleNamespace(admin_token="an admin token")
         self.variables = {"DRILLS_TOTP_KEY": "its own key"}
         self.told_keys: dict[str, str] = {}  # service -> the key that its running process has
@@ -233,6 +235,9 @@ class FakeStage:
     def check_alive(self) -> None:
         if self.lost:
             raise CannotRun(self.lost)
+
+    def on_path(self, path: str) -> tuple[str, ...]:
+        return tuple(name for name in PROXIES if path == "ends" or name.startswith(path))
 
     def probe_sources(self) -> tuple[str | None, str | None]:
         return self.sources
@@ -486,6 +491,7 @@ class FakeScene(Scene):
             stage=FakeStage(self.trail), load=FakeLoad(), load_settings=SimpleNamespace(),
             journal=FakeJournal(self.trail), folder=folder, heartbeat_s=5.0, signals=Signals(), follower=FakeFollower(),
         )  # fmt: skip
+        self.stage.udp_proxy.now_ns = self.now_ns  # type: ignore[union-attr,assignment]
         self.witnesses = FakeWitnesses(self.stage)  # type: ignore[assignment]
         self.backups = {"gateway": Backup(Path("/nowhere/copy.db"), "its own key", {})}
 

@@ -78,6 +78,18 @@ class RecordBuilder:
         """Our own generator stands still."""
         return self.event(to_s, "generator.gap", worker=worker, from_ns=ns(from_s), to_ns=ns(to_s))
 
+    def twice(self, packets: int) -> RecordBuilder:
+        """The first packets of every block came two times."""
+        for block in self.blocks:
+            block["copies"][:packets] *= 2
+        return self
+
+    def rebound(self, number: int, at_s: float, back_s: float, until_s: float = 29.0) -> RecordBuilder:
+        """A session whose client has a new port from a moment on and is not heard, nor hears, until it is back."""
+        times = numpy.arange(at_s - 1.5, until_s, EVERY_S)
+        lost = (times > at_s) & (times < back_s)
+        return self.packets(number, INPUT, times, lost=lost).packets(number, FRAME, times, lost=lost)
+
     def packets(self, session: int, direction: int, intended_s: Iterable[float], *, delay_s: Any = 0.005,
                 late_s: Any = 0.0, lost: Any = False, shows: Any = -1,
                 sequence: Any = None) -> RecordBuilder:  # fmt: skip

@@ -664,3 +664,29 @@ def test_an_injection_without_a_length_is_not_measured() -> None:
     """A restart is over as soon as it is done."""
     story = (Injection("restart", "relay_a", Arguments(), None, ()),)
     assert DoubtKind.FAULT not in kinds(sound(20).fault("restart", "relay_a", 12.0, 12.01), scenario_of(fault=story))
+
+
+def test_what_the_udp_proxy_lost_by_itself_makes_packets_inconclusive() -> None:
+    """Its socket buffers are nobody's promise; in other windows nothing is in doubt."""
+    builder = sound(200)
+    for at_s in range(1, 40):
+        builder.event(float(at_s), "udp_proxy.second", own_losses=0 if at_s < 20 else 5)
+    one = judged(builder, promise("packets_lost_ratio", 0.005, 5000))
+    assert one.verdict is Outcome.INCONCLUSIVE
+    assert "the UDP proxy lost 5 packets that it was not asked to lose" in one.reason
+    assert kinds(builder, window="calm") == set()
+
+
+@pytest.mark.parametrize(("landed", "receipts"), [(False, 1), (True, 0)])
+def test_a_condition_that_was_not_measured_to_be_there_makes_everything_inconclusive(
+    landed: bool, receipts: int
+) -> None:
+    """A drill held under a network that never was has held nothing."""
+    builder = sound(200)
+    for _ in range(receipts):
+        builder.fault("udp_network", "lte", 0.1, 39.0, landed=landed)
+    record = builder.over().record()
+    record.provenance["condition"] = "lte"
+    verdict = judge(record, scenario_of(promise("silence_ms_p99", 250.0, 150)), tiers_of())
+    assert verdict.verdict is Outcome.INCONCLUSIVE
+    assert "the condition lte" in verdict.judgements[0].reason

@@ -85,6 +85,30 @@ def some_quiet(quiet: int, count: int = 200, seconds: float = 0.6) -> Make:
     return make
 
 
+def moved(sessions: int) -> Make:
+    """Sessions of which some set out for another lease that nobody had told them to take."""
+
+    def make() -> RecordBuilder:
+        builder = sound(200)
+        for number in range(1, sessions + 1):
+            builder.event(15.0, "session.released", session=number, cause="reject", began_ns=ns(15.0), ok=True)
+        return builder
+
+    return make
+
+
+def nat(back_after_s: float, sessions: int = 40) -> Make:
+    """A NAT that forgets everybody at 15 s; they are heard again after so long."""
+
+    def make() -> RecordBuilder:
+        builder = sound(0).fault("udp_rebind", "clients", 15.0, 15.3)
+        for number in range(1, sessions + 1):
+            builder.rebound(number, 15.02, 15.02 + back_after_s)
+        return builder
+
+    return make
+
+
 def bound(lost: int, count: int = 200) -> Make:
     """Ends that bind before the fault; some lose their sockets in it, half of those for too long, the others' token."""
 
@@ -251,6 +275,13 @@ CASES = {
     ),
     "rebind_storm_s": Case(Duration(5.0), 48, again(), again(last_s=22.0), again(ends=40)),
     "relogins": Case(0.0, 48, again(), again(refused=1), again(ends=40)),
+    "frames_lost_ratio": Case(
+        0.005, 600, lambda: sound(200), lambda: sound(200, lost_every=40), lambda: sound(1),
+    ),
+    "frames_silence_ms_p99": Case(250.0, 150, lambda: sound(200), some_quiet(20), lambda: sound(149)),
+    "packets_repeated": Case(0.0, 600, lambda: sound(200), lambda: sound(200).twice(1), lambda: sound(1)),
+    "leases_kept": Case(0.0, 150, lambda: sound(200), moved(3), lambda: sound(149)),
+    "rebound_s": Case(Duration(4.0), 20, nat(2.1), nat(6.0), nat(2.1, sessions=19)),
     "newer_socket_reachable": Case(
         0.0, 5, lambda: half_open(sound(0)), lambda: half_open(sound(0), lost=5), lambda: half_open(sound(0), rounds=4),
     ),

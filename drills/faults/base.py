@@ -73,7 +73,7 @@ class Fault:
     """One row of the table of faults."""
 
     name: str
-    on: str  # "service" or "proxy"
+    on: str  # "service", "proxy" (a TCP path) or "path" (a UDP path)
     kinds: frozenset[str]  # which kinds of service can take it; empty for proxies
     arguments: type[Arguments]
     injected: Callable[[Scene, str, Any], AbstractContextManager[Receipt]]

@@ -14,6 +14,11 @@ from drills.faults import (
     rotate_key,
     stop,
     totp_key_lost,
+    udp_blackhole,
+    udp_duplicate,
+    udp_latency,
+    udp_loss,
+    udp_rebind,
     upgrade,
     volume_destroyed,
     volume_lost,
@@ -39,5 +44,10 @@ FAULTS: dict[str, Fault] = {
         volume_read_only.FAULT,
         totp_key_lost.FAULT,
         upgrade.FAULT,
+        udp_loss.FAULT,
+        udp_latency.FAULT,
+        udp_duplicate.FAULT,
+        udp_blackhole.FAULT,
+        udp_rebind.FAULT,
     )
 }

@@ -22,10 +22,11 @@ from drills.wavry import packets
 from drills.wavry.errors import Refused, WireError
 from drills.wavry.gateway import Answer, GatewayHttp, Offer
 from drills.wavry.master import MasterError, MasterSocket, RelayCredentials
+from drills.wavry.packets import Reject
 
 HTTP_TIMEOUT_S = 5.0  # handshake abort in Wavry's own table (operations-facts §2.2)
 LEASE_TIMEOUT_S = 2.0
-PRESENT_TRIES, PRESENT_WAIT_S = 6, 0.5  # contract-master-relay §4.9
+PRESENT_TRIES = 6  # contract-master-relay §4.9
 RENEW_TRIES = 3  # three silent RENEWs mean a lost session (§4.9)
 FIRST_MEDIA_S = 1.0
 CONFLICT = 409  # such an account is there already
@@ -91,6 +92,7 @@ class Pair:
         self.on_renewal: Callable[[Handshake], None] = lambda renewal: None
         self.on_token: Callable[[TokenUse], None] = lambda use: None
         self.lease: Lease | None = None
+        self.stranger = False  # whether the last RENEW was refused because the relay does not know where it came from
         self._master_client: MasterSocket | None = None
         self._master_host: MasterSocket | None = None
         self._client_name = ""
@@ -241,28 +243,51 @@ class Pair:
             self._present(pump, end, role, token, lease)
         pointed_ns = time.monotonic_ns()  # nobody else runs in between: what was sent before went elsewhere
         for end in (media.host, media.client):
-            pump.point(end, lease.address, lease.session)
+            pump.point(end, self._way(end, lease), lease.session)
         return pointed_ns
 
     def _present(self, pump: Pump, end: End, role: str, token: str, lease: Lease) -> None:
         datagram = packets.present(lease.session, role, token)
         sent, reply, answered = pump.exchange(
-            end, datagram, lease.address, tries=PRESENT_TRIES, wait_s=PRESENT_WAIT_S, session=lease.session
+            end,
+            datagram,
+            self._way(end, lease),
+            tries=PRESENT_TRIES,
+            wait_s=self.settings.answer_wait_s,
+            session=lease.session,
         )
         outcome, reason = _outcome(reply)
         self.on_handshake(Handshake(role, outcome, reason, sent, answered, lease.relay_id, _expires_ns(reply)))
         if outcome != "ack":
             raise SetupFailed("handshake", f"{role} end: {outcome} {reason}".strip())
 
+    def _way(self, end: End, lease: Lease) -> tuple[str, int]:
+        """Where this end sends what is meant for its lease's relay: there, or to what stands in the way."""
+        return self.settings.way("clients" if end.direction == INPUT else "hosts", lease.address)
+
     def renew(self, pump: Pump, end: End) -> str:
         """One RENEW from one end: ack, reject or silence."""
         assert self.lease
         lease, role = self.lease, "client" if end.direction == INPUT else "server"
-        sent, reply, answered = pump.exchange(end, packets.renew(lease.session), lease.address, tries=RENEW_TRIES,
-                                              wait_s=PRESENT_WAIT_S, session=lease.session)  # fmt: skip
+        way = self._way(end, lease)
+        sent, reply, answered = pump.exchange(end, packets.renew(lease.session), way, tries=RENEW_TRIES,
+                                              wait_s=self.settings.answer_wait_s, session=lease.session)  # fmt: skip
         outcome, reason = _outcome(reply)
         self.on_renewal(Handshake(role, outcome, reason, sent, answered, lease.relay_id, _expires_ns(reply)))
+        self.stranger = outcome == "reject" and reason == Reject.INVALID_SIGNATURE.name.lower()
         return outcome
+
+    def present_again(self, pump: Pump, end: End) -> bool:
+        """Once more the PRESENT of the lease that it has, from where its end is now; whether that was acknowledged."""
+        assert self.lease
+        role, token = (
+            ("client", self.lease.client_token) if end.direction == INPUT else ("server", self.lease.host_token)
+        )
+        try:
+            self._present(pump, end, role, token, self.lease)
+        except SetupFailed:
+            return False
+        return True
 
     def close(self) -> None:
         """Hang up everywhere."""

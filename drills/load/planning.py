@@ -16,7 +16,10 @@ SETUP_GUESS_S = 1.0  # how long a set-up may take before visitors run short
 LEAST_ADDRESSES = 64  # of each worker: below that many ends each has an address of its own
 
 
-def load_settings(scenario: Scenario, stage: Stage, factor: int, seed: int, folder: Path | None) -> LoadSettings:
+def load_settings(
+    scenario: Scenario, stage: Stage, factor: int, seed: int, folder: Path | None, *, path_s: float = 0.0,
+    round_trip_s: float = 0.0,
+) -> LoadSettings:  # fmt: skip
     """What the load's processes are told; ``factor`` is the tier's evidence factor.
 
     Raises BadInput where there are more ends than addresses for them.
@@ -36,7 +39,7 @@ def load_settings(scenario: Scenario, stage: Stage, factor: int, seed: int, fold
         resident_length_s=(load.resident_length.shortest.in_s(beat), load.resident_length.longest.in_s(beat)),
         visit_length_s=load.visit_length.in_s(beat), renew_every_s=load.renew_every.in_s(beat),
         inputs_per_s=load.inputs_per_s, frames_per_s=load.frames_per_s, seed=seed,
-        run_folder=str(folder) if folder else None,
+        run_folder=str(folder) if folder else None, detours=stage.detours(), path_s=path_s, round_trip_s=round_trip_s,
     )  # fmt: skip
 
 

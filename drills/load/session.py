@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 import gevent
 
 from drills.load.pair import FIRST_MEDIA_S, LINGER_S, Handshake, Pair, SetupFailed, TokenUse
-from drills.load.pump import Media, Pump
+from drills.load.pump import End, Media, Pump
 from drills.record import Journal
 
 SILENCE_S = 2.0  # hearing nothing for this long, a good client asks with a RENEW (contract-master-relay §4.9)
@@ -172,16 +172,30 @@ class Session:
         if told_may_move and self.pair.lease.relay_id in self.live.told_to_leave:
             return "told"
         now = time.monotonic_ns()
-        heard = min(self.media.client.last_received_ns, self.media.host.last_received_ns)
-        if now - heard < SILENCE_S * 1e9:
+        silent = [end for end in (self.media.client, self.media.host) if now - end.last_received_ns >= SILENCE_S * 1e9]
+        if not silent:  # an end that hears its peer has nothing to ask
             return ""
-        answers = {self.pair.renew(self.live.pump, end) for end in (self.media.client, self.media.host)}
+        heard = min(end.last_received_ns for end in silent)
+        answers = {self._asked(end) for end in silent}
         self.live.journal.write("session.silent", session=self.index, silent_ms=(now - heard) / 1e6,
                                 renew=sorted(answers))  # fmt: skip
         if answers == {"ack"}:  # the relay knows us; give the media one more spell of silence before leaving it
-            self.media.client.last_received_ns = self.media.host.last_received_ns = time.monotonic_ns()
+            for end in silent:
+                end.last_received_ns = time.monotonic_ns()
             return ""
         return "reject" if "reject" in answers else "silence"
+
+    def _asked(self, end: End) -> str:
+        """What a relay says to an end that hears nothing; to one at a new address, after its lease was presented again.
+
+        A NAT may have given it one, and a relay knows an end by its address (contract-master-relay §4.7, §4.9).
+        """
+        answer = self.pair.renew(self.live.pump, end)
+        if not self.pair.stranger:
+            return answer
+        again = self.pair.present_again(self.live.pump, end)
+        self.live.journal.write("session.presented_again", session=self.index, ok=again)
+        return "ack" if again else answer
 
     def _still_unserved(self) -> str:
         """Why it needed the lease that it could not get; empty where it got one, or has heard something since."""
@@ -232,7 +246,7 @@ class Session:
         self.media.flowing = False
         stopped = time.monotonic_ns()
         self.live.sessions.pop(self.index, None)
-        gevent.sleep(LINGER_S)
+        gevent.sleep(LINGER_S + self.pair.settings.path_s)
         self.live.journal.write(
             "session.ended", session=self.index, kind=self.kind, planned=planned, reason=problem,
             planned_ns=planned_ns, stopped_ns=stopped, sent_inputs=self.media.client.sequence,

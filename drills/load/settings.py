@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from drills.errors import BadInput
 VARIABLE = "DRILLS_LOAD"
 CONTROL_PORT = 5557  # Locust's own default, for its workers
 ADDRESSES_A_WORKER = 256
+ANSWER_WAIT_S = 0.5  # contract-master-relay §4.9
 ENDS_AN_ADDRESS = 12  # a relay takes 1000 packets/s from one address (contract-master-relay §4.7)
 COMMAND_PORT = 5558  # where the Locust master of ours listens for the runner
 WEB_PORT = 8089  # Locust's web UI, when the load was started by hand
@@ -38,6 +39,21 @@ class LoadSettings:
     frames_per_s: int
     seed: int
     run_folder: str | None = None
+    # clients or hosts -> a relay's host:port -> where to send instead; empty where nothing stands in their way
+    detours: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    path_s: float = 0.0  # how long what one end sends may be on its way to the other, by the path alone
+    round_trip_s: float = 0.0  # how long an answer of a relay usually takes at most, by the path alone
+
+    @property
+    def answer_wait_s(self) -> float:
+        """How long an end waits for a relay's answer before it asks again: no sooner than one can have come."""
+        return ANSWER_WAIT_S + self.round_trip_s
+
+    def way(self, side: str, relay: tuple[str, int]) -> tuple[str, int]:
+        """Where ends of one side (``clients``, ``hosts``) send what is meant for a relay."""
+        instead = self.detours.get(side, {}).get(f"{relay[0]}:{relay[1]}")
+        host, _, port = (instead or "").rpartition(":")
+        return (host, int(port)) if instead else relay
 
     def to_json(self) -> str:
         """The text for the environment."""

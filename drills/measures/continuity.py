@@ -40,6 +40,7 @@ class Row:
     reordered: int = 0
     silences: list[int] = field(default_factory=lambda: [0] * len(SILENCES_MS))  # of at least so many ms each
     longest_ms: float = 0.0
+    floor_ms: float = 0.0  # of silences: what the path alone comes to
     longest_from_ns: int = 0
     longest_to_ns: int = 0
     told: int = 0  # new leases because the drill asked for them
@@ -59,7 +60,7 @@ class Row:
     @property
     def continuous(self) -> bool:
         """Whether its media went on: no freeze, and no new lease that it was not told to take."""
-        return self.longest_ms < FROZEN_MS and not self.unplanned
+        return self.longest_ms < FROZEN_MS + self.floor_ms and not self.unplanned
 
 
 def ledger(record: Record) -> list[Row]:
@@ -72,6 +73,8 @@ def _ledger(record: Record) -> list[Row]:
     rows: list[Row] = []
     for window, span in record.windows.items():
         mine = {row.session: row for row in _counted(record.packets, window, span)}
+        for row in mine.values():
+            row.floor_ms = record.floor("silence_ms", window)
         cut = cut_off(record, span)
         for session, why in cut.items():
             mine.setdefault(session, Row(session, window)).cut = why
@@ -208,12 +211,14 @@ class _Sessions:
 def media_continuity(record: Record, span: Span, claim: Claim) -> Evidence:
     """Sessions of the window whose media went on: no silence of 250 ms, no new lease that nobody told them to take."""
     mine = _rows_of(record, span)
-    frozen = sum(row.longest_ms >= FROZEN_MS for row in mine)
+    frozen = sum(row.longest_ms >= FROZEN_MS + row.floor_ms for row in mine)
     moved = sum(bool(row.unplanned) for row in mine)
     says = f"{frozen} were silent for {FROZEN_MS:g} ms, {moved} needed a new lease"
 
     def hiding(ms: float) -> float:
-        return sum(row.continuous and row.longest_ms + ms < FROZEN_MS for row in mine) / max(1, len(mine))
+        return sum(row.continuous and row.longest_ms + ms < FROZEN_MS + row.floor_ms for row in mine) / max(
+            1, len(mine)
+        )
 
     def forgiving(ms: float) -> float:
         asked = [bool(row.unplanned) and ms < ASKED_AGAIN_MS for row in mine]

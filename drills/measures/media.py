@@ -18,13 +18,14 @@ from drills.record import Record, Span
 ENDING_NS = 1_000_000_000  # after a second on its way a packet is lost whoever listens
 
 
-def _due_in(packets: Packets, span: Span) -> Packets:
+def due_in(packets: Packets, span: Span) -> Packets:
+    """The packets that were due in a stretch of time."""
     return packets.where((packets.intended_ns >= span.from_ns) & (packets.intended_ns < span.to_ns))
 
 
 def losses(record: Record, span: Span, claim: Claim) -> Evidence:
     """Packets handed to the kernel by one end and never read by the other."""
-    sent = _due_in(record.packets, span)
+    sent = due_in(record.packets, span)
     sent = sent.where(sent.sent_ns > 0)
     lost = int((sent.received_ns == 0).sum())
     inputs_lost = int(((sent.received_ns == 0) & (sent.direction == INPUT)).sum())
@@ -39,7 +40,7 @@ def lost_at_ends(record: Record, span: Span) -> int:
     """
     import numpy
 
-    sent = _due_in(record.packets, span)
+    sent = due_in(record.packets, span)
     lost = sent.where((sent.sent_ns > 0) & (sent.received_ns == 0))
     closed = {event["session"]: event["ended_ns"] for event in record.named("session.setup") if not event["ok"]}
     for event in record.named("session.ended"):
@@ -69,7 +70,7 @@ def _longest_by_session(packets: Packets, span: Span) -> dict[int, float]:
     session, from_ns, to_ns = every_silence(packets)
     middle = from_ns + (to_ns - from_ns) // 2
     here = (middle >= span.from_ns) & (middle < span.to_ns)
-    present = _due_in(packets, span)
+    present = due_in(packets, span)
     numbers = numpy.unique(present.session[present.sent_ns > 0].astype(numpy.int64))
     session, length_ms = session[here], (to_ns[here] - from_ns[here]) / 1e6
     found = numpy.minimum(numpy.searchsorted(numbers, session), max(0, len(numbers) - 1))
@@ -178,7 +179,7 @@ def _shown_of(packets: Packets) -> _Shown:
 def _presented(packets: Packets, span: Span) -> tuple[Any, Any]:
     import numpy
 
-    inputs = _due_in(packets, span)
+    inputs = due_in(packets, span)
     inputs = inputs.where((inputs.direction == INPUT) & (inputs.received_ns > 0))
     # one search for all sessions: the first frame, in the order of arrival, that shows this input or a newer one
     shown: _Shown = packets.remembered("shown", lambda: _shown_of(packets))

@@ -73,12 +73,15 @@ def drops(record: Record, span: Span, claim: Claim) -> Evidence:
     says = f"{counts[RELEASED]} needed a new lease, {counts[SILENT]} were silent for a second, " \
            f"{counts[TAIL]} at their end"  # fmt: skip
 
+    floor_ms = record.floor_in("silence_ms", span)
+    limit_ms, tail_ms = DROP_SILENCE_MS + floor_ms, TAIL_SILENCE_MS + floor_ms
+
     def hiding(ms: float) -> float:
         longer = {one: silent_ms + ms for one, silent_ms in silences_by_session(record, span).items()}
-        silent = {one for one, silent_ms in longer.items() if silent_ms >= DROP_SILENCE_MS}
+        silent = {one for one, silent_ms in longer.items() if silent_ms >= limit_ms}
         # what was forwarded last may have been read late: the end was quiet for longer than it seems
         silent |= {event["session"] for event in _ends(record)
-                   if event["stopped_ns"] in span and _tail_ms(record, event) + ms > TAIL_SILENCE_MS}  # fmt: skip
+                   if event["stopped_ns"] in span and _tail_ms(record, event) + ms > tail_ms}  # fmt: skip
         return len(cut.keys() | silent) / max(1, len(concerned))
 
     def forgiving(ms: float) -> float:
@@ -87,8 +90,8 @@ def drops(record: Record, span: Span, claim: Claim) -> Evidence:
         tails = {event["session"]: _tail_ms(record, event) for event in _ends(record) if event["stopped_ns"] in span}
         stays = {
             RELEASED: lambda one: ms < ASKED_AGAIN_MS, UNPLANNED: lambda one: ms < ASKED_AGAIN_MS,
-            SILENT: lambda one: silences[one] - ms >= DROP_SILENCE_MS,
-            TAIL: lambda one: tails[one] - ms > TAIL_SILENCE_MS,
+            SILENT: lambda one: silences[one] - ms >= limit_ms,
+            TAIL: lambda one: tails[one] - ms > tail_ms,
         }  # fmt: skip
         left = sum(any(stays[why](one) for why in reasons) for one, reasons in cut.items())
         return left / max(1, len(concerned))
@@ -105,11 +108,14 @@ def cut_off(record: Record, span: Span) -> dict[int, tuple[str, ...]]:
 
 def _cut_off(record: Record, span: Span) -> dict[int, tuple[str, ...]]:
     ends = [event for event in _ends(record) if event["stopped_ns"] in span]
+    floor_ms = record.floor_in("silence_ms", span)  # what the path alone keeps anybody silent for cuts nobody off
     reasons = {
         RELEASED: {event["session"] for event in _releases(record, span) if event["cause"] != "told"},
         UNPLANNED: {event["session"] for event in ends if not event["planned"]},
-        SILENT: {session for session, ms in silences_by_session(record, span).items() if ms >= DROP_SILENCE_MS},
-        TAIL: {event["session"] for event in ends if _tail_ms(record, event) > TAIL_SILENCE_MS},
+        SILENT: {
+            session for session, ms in silences_by_session(record, span).items() if ms >= DROP_SILENCE_MS + floor_ms
+        },
+        TAIL: {event["session"] for event in ends if _tail_ms(record, event) > TAIL_SILENCE_MS + floor_ms},
     }
     everybody = sorted(set().union(*reasons.values()))
     return {session: tuple(why for why, mine in reasons.items() if session in mine) for session in everybody}
@@ -149,3 +155,13 @@ def _last_heard_by_session(record: Record) -> dict[int, int]:
     for number, heard in zip(numbers.tolist(), last.tolist(), strict=True):
         found[number // 2] = min(found.get(number // 2, heard), heard)
     return found
+
+
+def unplanned_leases(record: Record, span: Span, claim: Claim) -> Evidence:
+    """How many sessions set out for another lease in the window that nobody had told to, or ended before their time."""
+    moved = {event["session"] for event in _releases(record, span) if event["cause"] != "told"}
+    ended = {event["session"] for event in _ends(record) if event["stopped_ns"] in span and not event["planned"]}
+    there = silences_by_session(record, span)
+    causes = Counter(event["cause"] for event in _releases(record, span) if event["cause"] != "told")
+    says = ", ".join(f"{count} × {cause}" for cause, count in causes.most_common(3))
+    return Evidence(len(there), float(len(moved | ended)), says=says)

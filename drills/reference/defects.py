@@ -127,6 +127,17 @@ REGISTRY: dict[str, Defect] = {
             "relay_forwards_after_lease", "relay", "it says that leases end after a tenth of the time they do", "D5"
         ),
         Defect("relay_keeps_whom_it_sent_away", "relay", "every tenth RENEW is rejected, and its session still served"),
+        Defect("relay_duplicates", "relay", "a FORWARD that comes to it twice is sent on twice"),
+        Defect("relay_window_too_narrow", "relay", "a FORWARD that one with a higher number has overtaken is dropped"),
+        Defect("relay_refuses_rebind", "relay", "a peer that presents its lease from another address gets REJECT 2"),
+        Defect(
+            "relay_keeps_to_the_old_port",
+            "relay",
+            "a peer that presents its lease from another address gets an ACK, and stays where it was",
+        ),
+        Defect(
+            "relay_reaps_one_way", "relay", "a session one of whose peers has been silent for the idle time is ended"
+        ),
         Defect("relay_wants_low_numbers", "relay", "a session whose numbering begins above 100 is never forwarded"),
     )
 }

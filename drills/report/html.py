@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from drills.report.chapter import Chapter, chapter_of
+from drills.report.conditions import conditions_picture
 from drills.report.contents import Contents
 from drills.report.noticed import HEAD as NOTICED_HEAD
 from drills.report.outside import one_line
@@ -53,6 +54,7 @@ def html(contents: Contents) -> str:
         chapters=chapters,
         anchors={chapter.run.path: chapter.anchor for chapter in chapters},
         head=HEAD,
+        conditions=Markup(conditions_picture(overview.newest)),
         teeth=contents.teeth,
         teeth_problem=contents.teeth_problem,
         tally=[(status, counts[status]) for status in GRAVEST_FIRST if counts[status]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from drills.report.conditions import conditions_table
 from drills.report.contents import Contents
 from drills.report.markdown import bullets, link, table, text
 from drills.report.month_sections import coverage_sections, month_sections
@@ -24,6 +25,7 @@ def page(contents: Contents) -> str:
         *month_sections(contents),
         "## This month's runs",
         table(HEAD, (_row(score_of(run)) for run in overview.newest)),
+        conditions_table(overview.newest),
         *(section(run, pictures.get(run.path), overview.told_apart(run)) for run in overview.newest),
         teeth_section(contents.teeth, contents.teeth_problem),
         *coverage_sections(contents),

@@ -17,7 +17,7 @@ from drills.scenario.durations import Duration
 
 WINDOWS = ("calm", "fault", "recovery")
 Window = Literal["calm", "fault", "recovery"]
-SUITES = ("monthly", "prerelease", "daily")
+SUITES = ("monthly", "prerelease", "daily", "networks")
 STAGES = ("processes", "containers")
 TIERS = ("dev", "stage", "prod")
 SAMPLES_MAX = 1_000_000_000  # more than any record of ours holds
@@ -170,3 +170,4 @@ class Scenario:
     objectives: tuple[ObjectiveSpec, ...]
     teeth: dict[str, tuple[str, ...]]  # defect -> the claims and invariants that must catch it
     only: str = ""  # the one stage that has what stands on it; empty where each has
+    networks: tuple[str, ...] = ()  # the named conditions that it runs under, one after the other, where none is named

@@ -13,6 +13,7 @@ from typing import Any
 from drills.errors import BadInput
 from drills.scenario import strict_yaml
 from drills.scenario.models import STAGES, SUITES, Generator, Load, Scenario, Windows
+from drills.scenario.networks import networks
 from drills.scenario.problems import Problems, joined
 from drills.scenario.promises import check_generator, claims_named, least_samples, read_objectives, read_teeth
 from drills.scenario.reading import Part, known, read_names, read_part, read_sentence
@@ -25,6 +26,7 @@ __all__ = ["KEYS", "SNAKE_CASE", "least_samples", "load_scenario"]
 KEYS = (
     "name", "claim", "blast_radius", "suites", "stage", "load", "generator", "windows", "fault", "objectives", "teeth",
 )  # fmt: skip
+OPTIONAL = ("networks",)
 NO_BLAST = "none"  # the control run breaks nothing
 SNAKE_CASE = "[a-z][a-z0-9]*(_[a-z0-9]+)*"
 _BEATS_S = (5.0, 0.5)  # a heartbeat at real and at fast pace; what must be so must be so at both
@@ -42,8 +44,8 @@ def load_scenario(path: Path, compose: Compose, tiers: Tiers, name: str | None =
         problems.add("the whole file", raw, f"a mapping with the keys {', '.join(KEYS)}")
         raise BadInput(*problems.lines)
     for key in raw:
-        if key not in KEYS:
-            problems.add(joined("", key), raw[key], f"no such key here; the keys are {', '.join(KEYS)}")
+        if key not in KEYS + OPTIONAL:
+            problems.add(joined("", key), raw[key], f"no such key here; the keys are {', '.join(KEYS + OPTIONAL)}")
     for key in KEYS:
         if key not in raw:
             problems.missing(key)
@@ -65,6 +67,7 @@ def _read(
     teeth = read_teeth(problems, raw["teeth"], claims_named(raw.get("objectives"))) if "teeth" in raw else {}
     _check_name(problems, raw, stem)
     claim, blast_radius = _sentence(problems, raw, "claim"), _sentence(problems, raw, "blast_radius", NO_BLAST)
+    conditions = read_names(problems, "networks", raw["networks"], network_names(compose)) if "networks" in raw else []
     suites = read_names(problems, "suites", raw["suites"], SUITES) if "suites" in raw else []
     if load:
         _check_lengths(problems, load)
@@ -74,8 +77,13 @@ def _read(
         return None
     return Scenario(
         stem, problems.file, text, claim, blast_radius, tuple(suites), services, load, generator, windows, story,
-        objectives, teeth, _only(problems, raw.get("stage")),
+        objectives, teeth, _only(problems, raw.get("stage")), tuple(conditions),
     )  # fmt: skip
+
+
+def network_names(compose: Compose) -> tuple[str, ...]:
+    """The named conditions that there are, beside the scenarios of the repository."""
+    return tuple(networks(compose.path.parent / "scenarios"))
 
 
 def _part(problems: Problems, raw: dict[str, Any], key: str, kind: type[Part]) -> Part | None:

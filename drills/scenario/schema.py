@@ -20,8 +20,8 @@ from drills.objectives import CLAIMS, Claim, Shape
 from drills.reference.defects import REGISTRY
 from drills.scenario.durations import JSON_SCHEMA as DURATION
 from drills.scenario.models import STAGES, SUITES, Generator, Load, ObjectiveSpec, Windows
-from drills.scenario.parse import KEYS, SNAKE_CASE
-from drills.stage.compose import CONTROL_PLANE, Compose
+from drills.scenario.parse import KEYS, SNAKE_CASE, network_names
+from drills.stage.compose import CONTROL_PLANE, PATHS, Compose
 from drills.steps.base import StepKind
 from drills.steps.table import STEPS
 
@@ -47,6 +47,7 @@ def scenario_schema(compose: Compose) -> dict[str, Any]:
                 "anyOf": [{"const": "none"}, _SENTENCE], "description": "who is touched while it runs, or `none`",
             },
             "suites": _list_of({"enum": list(SUITES)}, "in which suites it runs", least=0),
+            "networks": _list_of({"enum": list(network_names(compose))}, "the conditions it runs under in turn"),
             "stage": _stage(compose),
             **{key: _of_model(kind) for key, kind in parts.items()},
             "fault": {**_STEPS, "description": "the story, step by step"},
@@ -121,8 +122,11 @@ def _services(compose: Compose, kinds: frozenset[str], description: str) -> dict
 def _injection(fault: Fault, compose: Compose) -> dict[str, Any]:
     """A fault as a step of the story."""
     schema = _of_model(fault.arguments)
-    on = (_services(compose, fault.kinds, "the service it hits") if fault.on == "service"
-          else {"enum": list(compose.proxies), "description": "the TCP path it hits"})  # fmt: skip
+    on = {
+        "service": _services(compose, fault.kinds, "the service it hits"),
+        "proxy": {"enum": list(compose.proxies), "description": "the TCP path it hits"},
+        "path": {"enum": list(PATHS), "description": "the UDP path it hits: one side of it, to every relay on stage"},
+    }[fault.on]
     length: dict[str, Any] = {"lasts": {**DURATION, "description": "how long it lasts"},
                               "steps": {**_STEPS, "description": "what happens meanwhile"}}  # fmt: skip
     return {

@@ -10,7 +10,7 @@ from drills.faults.table import FAULTS
 from drills.scenario.models import Action, Injection, Step
 from drills.scenario.problems import Problems
 from drills.scenario.reading import known, read_length, read_part
-from drills.stage.compose import Compose
+from drills.stage.compose import PATHS, Compose
 from drills.steps.table import STEPS
 
 
@@ -74,6 +74,9 @@ class StoryReader:
             self.problems.missing(f"{path}.{fault.on}", f"the {fault.on} that `{fault.name}` hits")
         elif fault.on == "service":
             self._check_service(f"{path}.service", subject, fault.kinds, f"the fault `{fault.name}`")
+        elif fault.on == "path":
+            if not known(subject, PATHS):
+                self.problems.add(f"{path}.path", subject, f"one of the UDP paths {', '.join(PATHS)}")
         else:
             self._check_proxy(f"{path}.proxy", subject)
         return str(subject) if len(self.problems.lines) == before else None

@@ -25,7 +25,7 @@ NETWORK_BITS = 19
 LOCKS = Path("/tmp/wavry-drills-blocks")
 # Three digits each: Wavry compares endpoint addresses as text, by prefix (contract-master-relay §2.9), and 127.20.1.1
 # would count as every 127.20.1.1xx.
-FIRST = {"relay": 101, "toxiproxy": 215, "gateway": 220, "master": 230, "locust_master": 240}
+FIRST = {"relay": 101, "toxiproxy": 215, "udp_proxy": 217, "gateway": 220, "master": 230, "locust_master": 240}
 LAST = 254
 
 
@@ -71,6 +71,11 @@ class Block:
     def picks(self) -> str:
         """Where an engine may pick addresses by itself."""
         return f"{self.address(8, 0)}/24"
+
+    @property
+    def flows(self) -> str:
+        """A network for the UDP proxy's flows, whose addresses are nobody else's."""
+        return f"{self.address(9, 0)}/24"
 
     def __contains__(self, address: str) -> bool:
         return IPv4Address(address) in self.network

@@ -29,6 +29,7 @@ from drills.stage import children, priority
 from drills.stage.addresses import Block
 from drills.stage.compose import CONTROL_PLANE, LOAD, TOTP_KEY, Compose, ServicePlan, interpolate
 from drills.stage.toxiproxy import ToxiproxyServer
+from drills.stage.udp_proxy import API_PORT, UdpProxyServer
 
 if TYPE_CHECKING:
     from drills.load.settings import LoadSettings
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 READY_S = 20.0
 BEHIND_READY_S = 60.0  # what gives way gets the CPUs that nobody else wants
 LOOK_EVERY_S = 0.01
+UDP_PROXY = "udp_proxy"  # the service and its kind
 STOP_GRACE_S = 10.0  # what `docker stop` gives (operations-facts §1.3)
 REAL_HEARTBEAT_S = 5.0  # contract-master-relay §6
 _open = build_opener(ProxyHandler({})).open
@@ -112,7 +114,7 @@ class Service:
 
     @property
     def kind(self) -> str:
-        """gateway, master, relay or toxiproxy."""
+        """gateway, master, relay, toxiproxy or udp_proxy."""
         return self.plan.kind
 
 
@@ -174,6 +176,8 @@ class Stage(ABC):
         names = dict.fromkeys([*wanted, *compose.of_kind("toxiproxy")])
         self.services = {name: self._service(compose.services[name]) for name in names}
         self.toxiproxy = ToxiproxyServer(self.services["toxiproxy"].address, 8474)
+        udp = [service.address for service in self.services.values() if service.kind == UDP_PROXY]
+        self.udp_proxy = UdpProxyServer(udp[0]) if udp else None  # only where a drill impairs what ends and relays say
         self.ready_s: dict[str, float] = {}  # how long each service took from its own start until it was ready
         self._started: dict[str, float] = {}
         self.raised_s = self.lowered_s = 0.0
@@ -191,6 +195,8 @@ class Stage(ABC):
             TOTP_KEY: self.secrets.totp_key_b64,
             VARIABLE: ",".join(self._defects_of(asked_for(KNOWN_GOOD, self.defects))),
             "DRILLS_TIME_DIVISOR": f"{self.divisor:g}",
+            "DRILLS_UDP_SEED": "0",  # until the load, and with it the seed of the run, is planned
+            "DRILLS_UDP_SOURCES": self.block.flows,
             **self._own_variables(),
         }
 
@@ -340,6 +346,10 @@ class Stage(ABC):
     def plan_load(self, settings: LoadSettings) -> None:
         """The traffic that will be made on this stage; said before it is raised."""
         self.load_settings = settings
+        self.variables["DRILLS_UDP_SEED"] = str(settings.seed)
+        for service in self.services.values():
+            if service.kind == UDP_PROXY:
+                service.command = tuple(interpolate(word, self.variables) for word in service.plan.command)
 
     @contextlib.contextmanager
     def standing(self) -> Iterator[Stage]:
@@ -370,6 +380,10 @@ class Stage(ABC):
         for proxy in self.compose.proxies.values():
             listen, upstream = (interpolate(text, self.variables) for text in (proxy.listen, proxy.upstream))
             self.toxiproxy.create(proxy.name, listen, upstream)
+        if self.udp_proxy:
+            self.await_ready(UDP_PROXY)
+            for name in self.on_path("ends"):
+                self.udp_proxy.create(name, *self.udp_ways(name))
 
     def _await_all(self, names: list[str]) -> None:
         """Wait until all of them are ready, whichever comes first."""
@@ -489,6 +503,23 @@ class Stage(ABC):
         """host:port that a proxy dials."""
         return interpolate(self.compose.proxies[proxy].upstream, self.variables)
 
+    def on_path(self, path: str) -> tuple[str, ...]:
+        """The UDP proxies on a path; none where the UDP proxy is not on stage."""
+        return self.compose.on_path(path, self.services) if self.udp_proxy else ()
+
+    def udp_ways(self, name: str) -> tuple[str, str]:
+        """host:port on which a UDP proxy listens, and that of the relay behind it."""
+        plan = self.compose.udp_proxies[name]
+        return interpolate(plan.listen, self.variables), interpolate(plan.upstream, self.variables)
+
+    def detours(self) -> dict[str, dict[str, str]]:
+        """For either kind of end, where what is meant for a relay's address is to be sent instead (host:port)."""
+        found: dict[str, dict[str, str]] = {}
+        for name in self.on_path("ends"):
+            listen, upstream = self.udp_ways(name)
+            found.setdefault(name.partition("_to_")[0], {})[upstream] = listen
+        return found
+
     def http(self, name: str) -> str:
         """Base URL of a service's HTTP side, past the proxies."""
         service = self.services[name]
@@ -503,7 +534,7 @@ class Stage(ABC):
         return self.variables[f"DRILLS_ADDRESS_{self.compose.of_kind(LOAD[0])[0].upper()}"]
 
 
-HTTP_PORTS = {"gateway": 3000, "master": 8080, "relay": 9091, "toxiproxy": 8474}
+HTTP_PORTS = {"gateway": 3000, "master": 8080, "relay": 9091, "toxiproxy": 8474, "udp_proxy": API_PORT}
 
 
 def _look_http(path: str, port: int) -> Callable[[str], tuple[bool, str]]:
@@ -528,4 +559,5 @@ _LOOKS = {
     "master": _look_http("/health", 8080),
     "relay": _look_http("/ready", 9091),
     "toxiproxy": _look_http("/version", 8474),
+    "udp_proxy": _look_http("/version", API_PORT),
 }

@@ -9,8 +9,8 @@ unseen.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from drills.errors import BadInput
 from drills.scenario import strict_yaml
 from drills.scenario.problems import Problems, joined
 
-TOP_KEYS = {"name", "services", "volumes", "networks", "configs", "x-proxies"}
+TOP_KEYS = {"name", "services", "volumes", "networks", "configs", "x-proxies", "x-udp-proxies"}
 # Those the process stage acts on come first; the rest belong to containers and are Compose's business.
 SERVICE_KEYS = {"command", "environment", "volumes", "labels"} | {
     "image", "restart", "stop_grace_period", "read_only", "cap_drop", "cap_add", "security_opt", "tmpfs", "networks",
@@ -27,12 +27,14 @@ SERVICE_KEYS = {"command", "environment", "volumes", "labels"} | {
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+):-([^}$]*)\}")
 _ADDRESS = re.compile(r"\$\{DRILLS_ADDRESS_([A-Z0-9_]+):-[^}$]*\}:([0-9]+)")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")  # a service's name becomes a folder and part of a variable
+_UDP_NAME = re.compile(r"(clients|hosts)_to_[a-z0-9_]+")
 _SOURCE = re.compile(r"(?:\$\{[^}]*\}|[^:$])*:")  # of a volume, up to where it is mounted
 _VOLUME = re.compile(r"(?:[a-z][a-z0-9_-]*:/[^:]*|[^:]+:/[^:]*:ro)")
 KIND_LABEL = "wavry-drills.kind"
 CONTROL_PLANE = ("gateway", "master", "relay")
 LOAD = ("locust_master", "locust_worker")
-KINDS = (*CONTROL_PLANE, "toxiproxy", *LOAD, "proxies")
+KINDS = (*CONTROL_PLANE, "toxiproxy", "udp_proxy", *LOAD, "proxies")
+PATHS = {"clients": ("clients",), "hosts": ("hosts",), "ends": ("clients", "hosts")}  # what a UDP path means
 TOTP_KEY = "DRILLS_TOTP_KEY"  # the variable of the file that has the key for second factors
 
 
@@ -49,7 +51,7 @@ class ServicePlan:
 
 @dataclass(frozen=True)
 class ProxyPlan:
-    """One path that Toxiproxy stands in, before interpolation."""
+    """One path that Toxiproxy or the UDP fault proxy stands in, before interpolation."""
 
     name: str
     listen: str
@@ -63,10 +65,19 @@ class Compose:
     path: Path
     services: Mapping[str, ServicePlan]
     proxies: Mapping[str, ProxyPlan]
+    udp_proxies: Mapping[str, ProxyPlan] = field(default_factory=dict)
 
     def of_kind(self, *kinds: str) -> tuple[str, ...]:
         """The services of these kinds, in the order of the file."""
         return tuple(name for name, service in self.services.items() if service.kind in kinds)
+
+    def on_path(self, path: str, services: Collection[str]) -> tuple[str, ...]:
+        """The UDP proxies on a path (``clients``, ``hosts`` or ``ends``) to the relays among these services."""
+        sides = PATHS[path]
+        return tuple(
+            name for name in self.udp_proxies
+            if (parts := name.partition("_to_"))[0] in sides and parts[2] in services
+        )  # fmt: skip
 
     def joined_by(self, proxy: str) -> tuple[str, ...]:
         """The services that a proxy stands between: who is behind it, and whoever is configured to dial it."""
@@ -96,10 +107,14 @@ def load_compose(path: Path) -> Compose:
     _check_keys(problems, "", raw, TOP_KEYS)
     _check_variables(problems, raw)
     services = {name: _service(problems, name, spec) for name, spec in raw["services"].items()}
-    proxies = _proxies(problems, raw.get("x-proxies", {}), services)
+    proxies = _proxies(problems, "x-proxies", raw.get("x-proxies", {}), services)
+    udp_proxies = _proxies(problems, "x-udp-proxies", raw.get("x-udp-proxies", {}), services)
+    for name in udp_proxies:
+        if not _UDP_NAME.fullmatch(name) or name.partition("_to_")[2] not in services:
+            problems.add(joined("x-udp-proxies", name), name, "clients_to_<relay> or hosts_to_<relay>")
     if problems.lines:
         raise BadInput(*problems.lines)
-    return Compose(path, services, proxies)
+    return Compose(path, services, proxies, udp_proxies)
 
 
 def _texts(service: ServicePlan) -> list[str]:
@@ -181,14 +196,16 @@ def _environment(problems: Problems, path: str, raw: Any) -> dict[str, str]:
     return {key: value for key, value in raw.items() if isinstance(value, str)}
 
 
-def _proxies(problems: Problems, raw: Any, services: Mapping[str, ServicePlan]) -> dict[str, ProxyPlan]:
+def _proxies(
+    problems: Problems, key: str, raw: Any, services: Mapping[str, ServicePlan]
+) -> dict[str, ProxyPlan]:  # fmt: skip
     if not isinstance(raw, dict):
-        problems.add("x-proxies", raw, "a mapping of proxies")
+        problems.add(key, raw, "a mapping of proxies")
         return {}
     proxies: dict[str, ProxyPlan] = {}
     doors: dict[str, str] = {}
     for name, spec in raw.items():
-        where = joined("x-proxies", name)
+        where = joined(key, name)
         if not isinstance(spec, dict) or set(spec) != {"listen", "upstream"}:
             problems.add(where, spec, "listen and upstream")
             continue

@@ -22,7 +22,7 @@ from drills.reference.defects import VARIABLE as DEFECTS
 from drills.reference.releases import KNOWN_GOOD, Release
 from drills.stage import priority
 from drills.stage.addresses import Block
-from drills.stage.base import STOP_GRACE_S, Running, Service, Stage
+from drills.stage.base import STOP_GRACE_S, UDP_PROXY, Running, Service, Stage
 from drills.stage.children import KILLED_S, REPOSITORY, Child, spawn, sweep, told
 from drills.stage.compose import CONTROL_PLANE, LOAD, Compose
 from drills.stage.volume import FILES, OWN_CUSTODIAN, FolderVolume, Volume, unprivileged
@@ -96,7 +96,8 @@ class ProcessStage(Stage):
         super().__init__(compose, wanted, folder, block, divisor=divisor, defects=defects)
 
     def _own_variables(self) -> dict[str, str]:
-        return {f"DRILLS_DATA_{name.upper()}": str(self.folder / "volumes" / name) for name in self.compose.services}
+        data = {f"DRILLS_DATA_{name.upper()}": str(self.folder / "volumes" / name) for name in self.compose.services}
+        return {**data, "DRILLS_UDP_SOURCES": "client"}  # on loopback a flow can have its client's own address
 
     def _begin(self) -> None:
         if self.load_settings is None or self.load_settings.folder is None:
@@ -142,6 +143,8 @@ class ProcessStage(Stage):
     def _argv(self, service: Service) -> list[str]:
         if service.kind == "toxiproxy":
             return [toxiproxy_program(), *service.command]
+        if service.kind == UDP_PROXY:
+            return [sys.executable, *service.command[1:]]
         if service.release.image_tag != KNOWN_GOOD and self.target.name != "reference":
             return [str(self._candidate(service.kind)), *service.command]
         return [*self.target.programs[service.kind], *service.command]

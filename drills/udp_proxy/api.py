@@ -60,7 +60,7 @@ class Api:
 
     def _update(self, name: str, body: bytes) -> Answer:
         proxy = self._proxies.get(name)
-        now = ProxyBody(proxy.name, proxy.listen, proxy.upstream, proxy.enabled)
+        now = ProxyBody(proxy.name, proxy.listen, proxy.upstream, proxy.enabled, proxy.canary)
         self._proxies.update(proxy, bodies.changed_proxy(bodies.read(body), now))
         return _ok(proxy.to_json())
 

@@ -15,6 +15,15 @@ from drills.udp_proxy.toxics.table import KINDS, UPSTREAM_ONLY, Attributes
 
 NAME_CHARACTERS_MAX = 100
 LISTEN_ANYWHERE = "127.0.0.1:0"
+PROXY_FIELDS = ("name", "listen", "upstream", "enabled", "canary")
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A client whose flow goes by way of the same toxics, and to an upstream of its own: a probe of the path alone."""
+
+    client: Address
+    upstream: Address
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,7 @@ class ProxyBody:
     listen: Address
     upstream: Address
     enabled: bool
+    canary: Canary | None = None
 
 
 @dataclass(frozen=True)
@@ -59,24 +69,24 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def new_proxy(given: Any, where: str = "") -> ProxyBody:
     """For a proxy that is not there yet; ``where`` names its place among several. Raises ApiError."""
-    fields = _object(given, ("name", "listen", "upstream", "enabled"))
+    fields = _object(given, PROXY_FIELDS)
     for name in ("name", "upstream"):
         if not fields.get(name):
             raise missing(f"{name}{where}")
     return ProxyBody(
         _name(fields["name"]), _address("listen", fields.get("listen") or LISTEN_ANYWHERE),
-        _address("upstream", fields["upstream"]), _flag(fields.get("enabled", True)),
+        _address("upstream", fields["upstream"]), _flag(fields.get("enabled", True)), _canary(fields.get("canary")),
     )  # fmt: skip
 
 
 def changed_proxy(given: Any, now: ProxyBody) -> ProxyBody:
     """For one that is there: what is not given stays. A name, if any, must be its own."""
-    fields = _object(given, ("name", "listen", "upstream", "enabled"))
+    fields = _object(given, PROXY_FIELDS)
     _same(fields, name=now.name)
     return ProxyBody(
         now.name, _address("listen", fields["listen"]) if "listen" in fields else now.listen,
         _address("upstream", fields["upstream"]) if "upstream" in fields else now.upstream,
-        _flag(fields.get("enabled", now.enabled)),
+        _flag(fields.get("enabled", now.enabled)), _canary(fields["canary"]) if "canary" in fields else now.canary,
     )  # fmt: skip
 
 
@@ -143,9 +153,19 @@ def _toxicity(value: Any) -> float:
 
 def _address(name: str, value: Any) -> Address:
     address = Address.parsed(value) if isinstance(value, str) else None
-    if address is None or (name == "upstream" and not address.port):
+    if address is None or (name in ("upstream", "client") and not address.port):
         raise bad_body(f"{name}: found {shown(value)}, expected a numeric address and a port, such as 127.0.0.1:9000")
     return address
+
+
+def _canary(value: Any) -> Canary | None:
+    if value is None:
+        return None
+    fields = _object(value, ("client", "upstream"))
+    for name in ("client", "upstream"):
+        if name not in fields:
+            raise missing(f"canary.{name}")
+    return Canary(_address("client", fields["client"]), _address("upstream", fields["upstream"]))
 
 
 def _attributes(kind: type[Attributes], given: Any, base: Attributes | None = None) -> Attributes:

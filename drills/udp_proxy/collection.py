@@ -28,6 +28,7 @@ class Proxies:
         if asked.name in self.by_name:
             raise errors.proxy_exists()
         proxy = Proxy(asked.name, asked.listen, asked.upstream, self.settings)
+        proxy.canary = asked.canary
         if asked.enabled:
             _started(proxy)
         self.by_name[asked.name] = proxy
@@ -35,6 +36,7 @@ class Proxies:
 
     def update(self, proxy: Proxy, asked: ProxyBody) -> None:
         """Other addresses, on or off; raises ApiError."""
+        proxy.watch(asked.canary)
         try:
             proxy.move(asked.listen, asked.upstream, asked.enabled)
         except OSError as error:

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+from drills.udp_proxy.bodies import Canary
 from drills.udp_proxy.counts import Tally
 from drills.udp_proxy.flow import BATCH, Flow
 from drills.udp_proxy.link import Link
@@ -18,6 +19,7 @@ from drills.udp_proxy.toxic import STREAMS, Toxic
 from drills.udp_proxy.toxics.table import Attributes
 
 FLOWS_MAX = 4096
+CANARY = -1  # the number of its flow: no other flow's number moves when it comes and goes
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Proxy:
         self.name, self.listen, self.upstream = name, listen, upstream
         self.enabled = False
         self.toxics: list[Toxic] = []
+        self.canary: Canary | None = None
         self._tally = Tally()
         self._settings, self._loop = settings, settings.loop
         self._flows: dict[Any, Flow] = {}  # by the client's socket address
@@ -79,6 +82,12 @@ class Proxy:
             self.start()
         else:
             self.stop()
+
+    def watch(self, canary: Canary | None) -> None:
+        """Another canary from now on, or none: the flow of the one before ends."""
+        if canary != self.canary:
+            self._forget([client for client, flow in self._flows.items() if flow.number == CANARY])
+            self.canary = canary
 
     def forget_idle(self, now_ns: int) -> None:
         """Close flows that nothing came for in either direction for the settings' time."""
@@ -147,11 +156,13 @@ class Proxy:
             if len(self._flows) >= FLOWS_MAX:
                 raise OSError("too many flows")
             source = self._settings.sources.of(address.host)
-            flow = Flow(self._flows_seen, address, self._socket, self.upstream, source, self._loop, self._tally)
+            watched = self.canary if self.canary and address == self.canary.client else None
+            number, upstream = (CANARY, watched.upstream) if watched else (self._flows_seen, self.upstream)
+            flow = Flow(number, address, self._socket, upstream, source, self._loop, self._tally)
         except OSError:
             self._tally.losses.flows += 1
             return None
-        self._flows_seen += 1
+        self._flows_seen += not watched
         self._flows[client] = flow
         flow.refit(self.toxics, self._settings.seed, self.name)
         return flow
@@ -170,7 +181,9 @@ class Proxy:
         """As Toxiproxy shows one, and beside it what only this program counts."""
         acted = {toxic.name: toxic.acted for toxic in self.toxics}
         counts = {**self.tally().to_json(), "flows": len(self._flows), "flows_seen": self._flows_seen, "acted": acted}
+        canary = self.canary and {"client": str(self.canary.client), "upstream": str(self.canary.upstream)}
         return {"name": self.name, "listen": str(self.listen), "upstream": str(self.upstream), "enabled": self.enabled,
+                **({"canary": canary} if canary else {}),
                 "toxics": [toxic.to_json() for toxic in self.toxics], "counts": counts}  # fmt: skip
 
     def flows_to_json(self) -> list[dict[str, Any]]:

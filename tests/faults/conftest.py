@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import FakeScene
+from tests.udp_fakes import fake_look
 
 
 @pytest.fixture
@@ -19,4 +20,6 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeScene:
     monkeypatch.setattr("drills.wavry.master.MasterHttp", stage.master_http)
     for module in ("canary", "black_hole", "down"):
         monkeypatch.setattr(f"drills.faults.{module}.through", stage.through)
+    for module in ("impaired", "udp_rebind"):
+        monkeypatch.setattr(f"drills.faults.{module}.look", fake_look)
     return scene

@@ -16,7 +16,11 @@ from drills.faults.table import FAULTS
 from drills.scene import StoryStopped
 from tests.fakes import FakeScene
 
-ARGUMENTS: dict[str, dict[str, Any]] = {"latency": {"latency_ms": 100}, "upgrade": {"release": "candidate"}}
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "latency": {"latency_ms": 100}, "upgrade": {"release": "candidate"},
+    "udp_loss": {"probability": 0.05}, "udp_latency": {"latency_ms": 60.0, "jitter_ms": 10.0},
+    "udp_duplicate": {"probability": 0.05},
+}  # fmt: skip
 Inject = Callable[[FakeScene], AbstractContextManager[Receipt]]
 COUNTED = {"undo+", "undo-", "event fault.injected", "event fault.receipt", "story"}
 
@@ -28,7 +32,8 @@ SUBJECTS = {"relay": "relay_a", "master": "master", "gateway": "gateway"}
 def fault(request: pytest.FixtureRequest) -> Inject:
     """A fault of the table, ready to be injected into a scene."""
     row = FAULTS[request.param]
-    subject = next((name for kind, name in SUBJECTS.items() if kind in row.kinds), "ends_to_gateway")
+    path = "clients" if row.on == "path" else "ends_to_gateway"
+    subject = next((name for kind, name in SUBJECTS.items() if kind in row.kinds), path)
     return lambda scene: row.injected(scene, subject, row.arguments(**ARGUMENTS.get(row.name, {})))
 
 
@@ -39,6 +44,7 @@ def broken(scene: FakeScene) -> list[str]:
     found += [f"{name} {state}" for name, state in stage.states.items() if state != "Active"]
     found += ["another key"] if stage.public_key != bytes(32) else []
     found += [f"data: {stage.data}"] if stage.data != "all of it" else []
+    found += [toxic for kept in stage.udp_proxy.kept.values() for toxic in kept]  # type: ignore[attr-defined]
     found += [f"{name} has another key" for name, key in stage.told_keys.items() if key != "its own key"]
     return (
         found + sorted(stage.toxiproxy.disabled) + [toxic for kept in stage.toxiproxy.kept.values() for toxic in kept]

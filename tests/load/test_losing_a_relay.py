@@ -44,8 +44,10 @@ class FakePair:
     dead: set[str]
     lease: Any = None
     renewed: int = 0
-    settings: Any = field(default_factory=lambda: SimpleNamespace(renew_every_s=1000.0))
+    settings: Any = field(default_factory=lambda: SimpleNamespace(renew_every_s=1000.0, path_s=0.0))
     name = "v1"
+    stranger: bool = False  # whether the relay does not know where a RENEW came from
+    presented: int = 0
 
     def join_master(self) -> None:
         """At once."""
@@ -58,6 +60,13 @@ class FakePair:
         self.renewed += 1
         self.clock.sleep(1.5)
         return "silence"
+
+    def present_again(self, pump: Any, end: Any) -> bool:
+        """Acknowledged at once; the end hears its peer from then on."""
+        self.presented += 1
+        self.stranger = False
+        end.last_received_ns = self.clock.ns + 10**15
+        return True
 
     def take_lease(self, pump: Any, media: Any) -> int:
         """A lease on the next relay, presented for three seconds where that one is dead."""
@@ -147,3 +156,27 @@ def test_a_relay_that_is_heard_again_is_not_left(monkeypatch: pytest.MonkeyPatch
     tried = lost.lasts(30.0)
     assert max(one["began_ns"] for one in tried) < serves_again + 1_000 * MS
     assert lost.pair.lease.relay_id == "dead"
+
+
+def test_an_end_that_a_relay_no_longer_knows_presents_its_lease_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a new port of its NAT it needs no other lease (contract-master-relay §4.7, §4.9)."""
+    lost = Lost(monkeypatch, ["other"])
+    lost.pair.renew = lambda pump, end: "ack" if lost.pair.presented else "reject"  # type: ignore[method-assign]
+    lost.pair.stranger = True
+    media = lost.session.media
+    assert media
+    media.host.last_received_ns = lost.clock.ns + 10**15
+    assert lost.lasts(10.0) == []
+    assert lost.pair.presented == 1
+
+
+def test_an_end_that_hears_its_peer_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only inputs are lost, it is the host that asks, and its answer is what counts."""
+    lost = Lost(monkeypatch, ["other"])
+    media = lost.session.media
+    assert media
+    media.client.last_received_ns = lost.clock.ns + 10**15
+    asked: list[Any] = []
+    lost.pair.renew = lambda pump, end: asked.append(end) or "ack"  # type: ignore[method-assign,func-returns-value]
+    assert lost.lasts(7.0) == []
+    assert asked and all(end is media.host for end in asked)

@@ -34,6 +34,8 @@ class LeaseDesk:
         self._counters = counters
         self._relay_id = relay_id
         self._refuses_one_in_ten = any(map(defects.on, REFUSING))
+        self._keeps_old_port = defects.on("relay_keeps_to_the_old_port")
+        self._refuses_rebind = defects.on("relay_refuses_rebind")
         self._valid_presents = self._valid_renews = 0
         self._says_less = defects.on("relay_forwards_after_lease")
         self._sends_away = defects.on("relay_keeps_whom_it_sent_away")
@@ -45,7 +47,7 @@ class LeaseDesk:
         if key not in self._pool.sessions and self._pool.is_shedding:
             return self.refused(key, OVERLOADED)  # before the token is looked at (contract §4.3, step 4)
         self._counters.lease_present_packets += 1
-        granted = self._granted(datagram, key, now, unix_s)
+        granted = self._granted(datagram, key, source, now, unix_s)
         if isinstance(granted, Refusal):
             return self.refused(key, granted)
         return self._acknowledged(key, self._seated(key, granted, source, now), now, unix_s)
@@ -74,7 +76,9 @@ class LeaseDesk:
         self._counters.drop(*refusal.counters)
         return None if refusal.reason is None else packets.reject(key, refusal.reason)
 
-    def _granted(self, datagram: bytes, key: bytes, now: float, unix_s: float) -> LeaseClaims | Refusal:
+    def _granted(
+        self, datagram: bytes, key: bytes, source: Address, now: float, unix_s: float
+    ) -> LeaseClaims | Refusal:
         """The claims that are to take effect, or why not."""
         try:
             present = packets.parse_present(datagram)
@@ -87,9 +91,9 @@ class LeaseDesk:
             return claims
         if not self.identities.allows(claims.subject, now):
             return IDENTITY_LIMITED
-        return self._no_room(key, claims, now) or claims
+        return self._no_room(key, claims, source, now) or claims
 
-    def _no_room(self, key: bytes, claims: LeaseClaims, now: float) -> Refusal | None:
+    def _no_room(self, key: bytes, claims: LeaseClaims, source: Address, now: float) -> Refusal | None:
         """What can still stand against a valid lease."""
         session = self._pool.sessions.get(key)
         if session is None:
@@ -99,6 +103,8 @@ class LeaseDesk:
             holder = session.peer(claims.role)
             if holder is not None and holder.subject != claims.subject:
                 return ROLE_TAKEN
+            if self._refuses_rebind and holder is not None and holder.address != source:
+                return UNPROVEN
         self._valid_presents += 1
         if self._refuses_one_in_ten and self._valid_presents % 10 == 0:
             return UNPROVEN
@@ -112,6 +118,10 @@ class LeaseDesk:
             session = None
         if session is None:
             session = self._pool.open(key, now)
+        held = session.peer(claims.role)
+        if held is not None and self._keeps_old_port:
+            session.last_active = now
+            return session
         if session.seat(claims.role, claims.subject, source):
             self._counters.nat_rebind_events += 1
         session.limit(claims.soft_kbps, claims.hard_kbps)

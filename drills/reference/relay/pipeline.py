@@ -56,7 +56,7 @@ class Pipeline:
 
     def __init__(self, relay_id: str, limits: Limits, defects: Defects) -> None:
         self.counters = Counters()
-        self.pool = Pool(limits.sessions_max, limits.shed_percent, limits.lease_s, limits.idle_s)
+        self.pool = Pool(limits.sessions_max, limits.shed_percent, limits.lease_s, limits.idle_s, defects)
         self.desk = LeaseDesk(self.pool, self.counters, relay_id, limits.identity_pps, defects)
         self._addresses = FixedWindows(limits.address_pps, ADDRESSES_MAX)
         self._queue: deque[tuple[bytes, Address]] = deque()
@@ -150,7 +150,7 @@ class Pipeline:
             return self._drop("replay_dropped_packets")
         if not session.bucket.takes(len(datagram), now):
             return self._drop("rate_limited_packets")
-        session.last_active = now
+        session.last_active = sender.heard = now
         self._forwards += 1
         if self.mute or (
             (self._drops_one_in_fifty and self._forwards % 50 == 0) or (self._goes_deaf and now % DEAF_EVERY_S < DEAF_S)

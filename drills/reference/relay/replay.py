@@ -15,9 +15,11 @@ _MASK = (1 << WIDTH) - 1
 class ReplayWindow:
     """The highest number seen and which of the 128 up to it have passed."""
 
-    __slots__ = ("_highest", "_seen")
+    __slots__ = ("_highest", "_lets_repeat", "_seen", "_width")
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = WIDTH, lets_repeat: bool = False) -> None:
+        """A window of the contract's width; another one, and numbers that may come again, only by a defect."""
+        self._width, self._lets_repeat = width, lets_repeat
         self._highest = -1  # nothing yet: the first number, whatever it is, is accepted
         self._seen = 0  # bit n: highest − n has passed
 
@@ -39,7 +41,9 @@ class ReplayWindow:
             self._highest = sequence
             return True
         bit = 1 << -ahead
-        if ahead <= -WIDTH or self._seen & bit:
+        if ahead <= -self._width:
             return False
+        if self._seen & bit:
+            return self._lets_repeat
         self._seen |= bit
         return True

@@ -6,15 +6,20 @@ to a peer whose session ends: it learns by silence, or by asking with RENEW (con
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
+from drills.reference.defects import Defects
 from drills.reference.relay.limits import Bucket
-from drills.reference.relay.replay import ReplayWindow
+from drills.reference.relay.replay import WIDTH, ReplayWindow
 
 # what `recvfrom` gives: (host, port), and two numbers more for IPv6
 Address = tuple[str, int] | tuple[str, int, int, int]
 
 LIMIT_KBPS_MIN = 1000  # contract §4.4
+NARROW = 1  # of the defect relay_window_too_narrow: only what is newer than everything before passes
+SOUND = Defects()
 
 
 @dataclass(slots=True)
@@ -24,6 +29,7 @@ class Peer:
     subject: str
     address: Address
     window: ReplayWindow = field(default_factory=ReplayWindow)
+    heard: float = 0.0  # when its last FORWARD was sent on; only the defect relay_reaps_one_way asks
 
 
 @dataclass(slots=True)
@@ -37,6 +43,7 @@ class Session:
     hard_kbps: int = LIMIT_KBPS_MIN
     client: Peer | None = None
     server: Peer | None = None
+    new_window: Callable[[], ReplayWindow] = ReplayWindow
 
     def peer(self, role: str) -> Peer | None:
         """Who holds this role."""
@@ -63,7 +70,7 @@ class Session:
         peer = self.peer(role)
         if peer is not None and peer.address == address:
             return False
-        seated = Peer(subject, address)
+        seated = Peer(subject, address, self.new_window(), self.last_active)
         if role == "client":
             self.client = seated
         else:
@@ -80,7 +87,12 @@ class Session:
 class Pool:
     """All sessions by their 16 raw bytes, and how many there may be."""
 
-    def __init__(self, sessions_max: int, shed_percent: int, lease_s: float, idle_s: float) -> None:
+    def __init__(
+        self, sessions_max: int, shed_percent: int, lease_s: float, idle_s: float, defects: Defects = SOUND
+    ) -> None:  # fmt: skip
+        width = NARROW if defects.on("relay_window_too_narrow") else WIDTH
+        self._new_window = partial(ReplayWindow, width, defects.on("relay_duplicates"))
+        self._reaps_one_way = defects.on("relay_reaps_one_way")
         self.sessions: dict[bytes, Session] = {}
         self.sessions_max = sessions_max
         # contract §3.6: ready, and open for new sessions, only below this
@@ -112,7 +124,7 @@ class Pool:
 
     def open(self, key: bytes, now: float) -> Session:
         """A new session with nobody in it, in the place of any lapsed one of that key."""
-        session = Session(now + self.lease_s, now, Bucket(LIMIT_KBPS_MIN, now))
+        session = Session(now + self.lease_s, now, Bucket(LIMIT_KBPS_MIN, now), new_window=self._new_window)
         self.sessions[key] = session
         return session
 
@@ -127,6 +139,14 @@ class Pool:
         for key in lapsed:
             del self.sessions[key]
         idle = [key for key, session in self.sessions.items() if now - session.last_active > self._idle_s]
+        idle += [
+            key for key, session in self.sessions.items() if key not in idle and self._is_half_silent(session, now)
+        ]
         for key in idle:
             del self.sessions[key]
         return len(lapsed), len(idle)
+
+    def _is_half_silent(self, session: Session, now: float) -> bool:
+        """The defect relay_reaps_one_way: whether one of both peers has not been heard for the idle time."""
+        peers = (session.client, session.server)
+        return self._reaps_one_way and all(peers) and any(peer and now - peer.heard > self._idle_s for peer in peers)
