@@ -309,6 +309,8 @@ def _faults(record: Record, scenario: Scenario) -> list[Doubt]:
         for event in mine:
             if not event["landed"]:
                 found += _unproven(f"{fault} on {subject} did not land: {event['measured_on']}")
+            if event["landed"] and (late := _late_s(event)):
+                found += _unproven(f"{fault} on {subject} landed late: {late:.1f} s after it was asked for")
             if not event["mended"]:
                 words = f"{fault} on {subject} was not seen to be mended: {event['measured_off']}"
                 found.append(Doubt(DoubtKind.FAULT, "recovery", BOTH, words))
@@ -317,6 +319,12 @@ def _faults(record: Record, scenario: Scenario) -> list[Doubt]:
             if step.lasts and not step.steps and event["landed"]:
                 found += _wrong_length(step, step.lasts.in_s(heartbeat_s), event)
     return found
+
+
+def _late_s(receipt: Event) -> float:
+    """How long a fault took to be in force, in s, where it took longer than it may; 0 where it did not."""
+    took_s = (receipt["from_ns"] - receipt["asked_ns"]) / 1e9
+    return took_s if 0 < receipt.get("due_s", 0.0) < took_s else 0.0
 
 
 def _unproven(words: str) -> list[Doubt]:

@@ -190,6 +190,31 @@ _TABLE = (
         "a relay that cannot reach its master says so soon", windows=("fault",), about_time_ms=1000.0, doubts=START,
     ),
     Claim(
+        "direct_path_ratio", Shape.RATIO_MIN, "ratio", "direct:direct_share",
+        "whoever can be reached without a relay is", doubts=SETUP, indicator="direct vs relay ratio",
+        rows="journal.jsonl#event=session.setup, by=intended_ns, field=path",
+    ),
+    Claim(
+        "fell_back_s", Shape.TIME_MAX, "s", "direct:seconds_until_served",
+        "whoever loses the direct path is served by a relay soon", windows=("fault",), about_time_ms=1000.0,
+        doubts=MEDIA, rows="journal.jsonl#event=path.fell_back, field=heard_ns, served_ns",
+    ),
+    Claim(
+        "relays_stay_ready", Shape.COUNT_MAX, "looks", "partition:looks_not_ready",
+        "a relay whose way to the master is slow goes on being ready", windows=("fault",),
+        doubts=frozenset({DoubtKind.STARVED}), rows="journal.jsonl#event=relay.health, by=asked_ns, field=ready",
+    ),
+    Claim(
+        "partition_healed_s", Shape.TIME_MAX, "s", "partition:seconds_until_ready",
+        "a relay that was cut off from its master is ready again soon after, each time", windows=("fault",),
+        about_time_ms=1000.0, doubts=START, rows="journal.jsonl#event=fault.receipt, relay.health, field=ready",
+    ),
+    Claim(
+        "sockets_let_go", Shape.COUNT_MAX, "sockets", "partition:sockets_left",
+        "a gateway lets a connection go whose other end is gone", windows=("fault",),
+        rows="journal.jsonl#event=sockets.held, field=orphans",
+    ),
+    Claim(
         "restore_s", Shape.TIME_MAX, "s", "backup:seconds_until_restored",
         "a destroyed database is restored and somebody logs in again soon", windows=("fault",), about_time_ms=1000.0,
         rows="journal.jsonl#event=fault.receipt, relay.back, field=asked_ns, forwarded_ns",

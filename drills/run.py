@@ -190,8 +190,9 @@ def _rehearse(
 
 
 def on_udp_paths(scenario: Scenario) -> bool:
-    """Whether a drill does anything to what ends and relays say to each other."""
-    return any(FAULTS[fault].on == "path" for fault in story.faults_of(scenario.fault))
+    """Whether a drill does anything to what ends and relays say to each other, or ends among themselves."""
+    direct = scenario.load.direct_path == "open"
+    return direct or any(FAULTS[fault].on == "path" for fault in story.faults_of(scenario.fault))
 
 
 def _note_lowered(stage: Stage, journal: Journal) -> None:

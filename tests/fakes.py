@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from drills.errors import CannotRun
-from drills.faults.canary import Canary
+from drills.faults.canary import Bulk, Canary
 from drills.probes.follower import Handshake, Visit
 from drills.probes.witnesses import Tried
 from drills.reference.releases import KNOWN_GOOD, RELEASES, Release
@@ -236,6 +236,14 @@ class FakeStage:
         if self.lost:
             raise CannotRun(self.lost)
 
+    def direct_ways(self) -> dict[str, tuple[str, str]]:
+        return {name: (f"{name}:1", f"{name}:2") for name in PROXIES[:2]}
+
+    def flown(self, door: str) -> int:
+        """In place of what came out at the other end of a door on the direct path."""
+        self.trail.append(f"look through {door}")
+        return 0 if self.udp_proxy.kept[door] else 20
+
     def on_path(self, path: str) -> tuple[str, ...]:
         return tuple(name for name in PROXIES if path == "ends" or name.startswith(path))
 
@@ -266,10 +274,31 @@ class FakeStage:
         toxics = self.toxiproxy.kept.get(proxy, {})
         if proxy in self.toxiproxy.disabled:
             return Canary("refused", 0.1)
-        if any(kind == "timeout" for kind, _ in toxics.values()):
-            return Canary("silence", patience_s * 1000)
-        added = sum(attributes["latency"] for _, attributes in toxics.values())
+        if ended := [attributes["timeout"] for kind, attributes in toxics.values() if kind == "timeout"]:
+            return Canary("cut", ended[0]) if ended[0] else Canary("silence", patience_s * 1000)
+        if any(kind == "reset_peer" for kind, _ in toxics.values()):
+            return Canary("reset", 1.0)
+        added = sum(attributes.get("latency", 0) for _, attributes in toxics.values())
         return Canary("ok", 2.0 + added) if added <= patience_s * 1000 else Canary("silence", patience_s * 1000)
+
+    def bulk(self, stage: FakeStage, proxy: str, requests: int, patience_s: float) -> Bulk:
+        """In place of the canary of many requests."""
+        self.trail.append(f"look bulk {proxy}")
+        sent, received, ms = 1500 * requests, 200 * requests, 5.0
+        for kind, attributes in self.toxiproxy.kept.get(proxy, {}).values():
+            if kind == "limit_data":
+                return Bulk("cut", 1.0, sent, min(received, attributes["bytes"]), 0)
+            ms += (sent + received) / 2 / attributes["rate"] if kind == "bandwidth" else 0.0
+            slow = kind == "slicer"
+            ms += (sent + received) / 2 / attributes["average_size"] * attributes["delay"] / 1000 if slow else 0.0
+        return Bulk("ok", ms, sent, received, requests)
+
+    def closed_after_ms(self, stage: FakeStage, proxy: str, stream: str, patience_s: float) -> float | None:
+        """In place of the canary that waits for its end."""
+        self.trail.append(f"look closing {proxy}")
+        toxics = self.toxiproxy.kept.get(proxy, {}).values()
+        open_ms = 2.0 + max((attributes["delay"] for kind, attributes in toxics if kind == "slow_close"), default=0)
+        return open_ms if open_ms <= patience_s * 1000 else None
 
 
 class FakeVolume:

@@ -131,13 +131,14 @@ class RecordBuilder:
 
     def setup(self, at_s: float, number: int, *, ok: bool = True, kind: str = "visit", pair: str = "",
               took_s: float = 0.0, began_s: float | None = None, login_ms: float | None = None,
-              ) -> RecordBuilder:  # fmt: skip
+              path: str = "relay") -> RecordBuilder:  # fmt: skip
         """A set-up that came to its end."""
         began_s = at_s if began_s is None else began_s
         return self.event(
             began_s + took_s, "session.setup", session=number, kind=kind, pair=pair or f"{kind}{number}",
             intended_ns=ns(at_s), began_ns=ns(began_s), ended_ns=ns(began_s + took_s), ok=ok,
             step="" if ok else "offer", reason="" if ok else "not received within 2 s", login_ms=login_ms,
+            path=path if ok else "",
         )  # fmt: skip
 
     def ended(
@@ -184,6 +185,12 @@ class RecordBuilder:
         relays = [{"relay_id": B, "state": "Active", "age_ms": 1}]
         relays += [{"relay_id": A, "state": state, "age_ms": age_ms}] if state else []
         return self.event(at_s + took_s, "relays.seen", asked_ns=ns(at_s), relays=relays)
+
+    def relay_look(self, at_s: float, service: str, *, ready: bool) -> RecordBuilder:
+        """A look at a relay's own page."""
+        return self.event(
+            at_s + 0.002, "relay.health", service=service, relay_id=service, asked_ns=ns(at_s), ready=ready
+        )  # fmt: skip
 
     def fault(self, fault: str, subject: str, from_s: float, to_s: float, *, landed: bool = True, mended: bool = True,
               injected: bool = True, **detail: Any) -> RecordBuilder:  # fmt: skip

@@ -24,7 +24,8 @@ TESTS = {
 }
 IMPORTS_LOCUST = {f"drills/load/{name}.py" for name in ("users", "worker", "master", "locustfile")}
 IMPORTS_GEVENT = {
-    f"drills/load/{name}.py" for name in ("pump", "samples", "session", "pair", "tick", "by_hand", "signaling")
+    f"drills/load/{name}.py"
+    for name in ("direct", "pump", "samples", "session", "pair", "tick", "by_hand", "signaling")
 } | {
     "drills/bench/pump_child.py"  # the generator's own process, as its benchmark starts it
 }

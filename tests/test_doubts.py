@@ -571,6 +571,15 @@ def test_a_fault_that_did_not_land_voids_what_held_and_not_what_broke() -> None:
     assert judged(broken, SILENCE, scenario_of(SILENCE, fault=story)).verdict is Outcome.BROKEN
 
 
+@pytest.mark.parametrize(("took_s", "outcome"), [(0.9, Outcome.HELD), (1.1, Outcome.INCONCLUSIVE)])
+def test_a_fault_that_landed_late_voids_what_held(took_s: float, outcome: Outcome) -> None:
+    """What the story did meanwhile was done without it."""
+    story = (injection("latency", "ends_to_master", 2.0),)
+    late = {"from_ns": ns(12.0 + took_s), "due_s": 1.0}
+    builder = sound(200).fault("latency", "ends_to_master", 12.0, 14.0 + took_s, **late)
+    assert judged(builder, SILENCE, scenario_of(SILENCE, fault=story)).verdict is outcome
+
+
 def test_a_second_injection_that_never_came_is_missed() -> None:
     """Two were asked for and one was made."""
     story = (injection("latency", "ends_to_master", 2.0), injection("latency", "ends_to_master", 2.0))

@@ -61,6 +61,68 @@ def lost_relay(**story: object) -> Make:
     return lambda: restarted(sound(10), **story)  # type: ignore[arg-type]
 
 
+def on_path(direct: int, of: int = 200) -> Make:
+    """Set-ups of which so many came up by the direct path."""
+
+    def make() -> RecordBuilder:
+        builder = sound(0)
+        for number in range(of):
+            builder.setup(11.0 + number / 20, number + 1, path="direct" if number < direct else "relay")
+        return builder
+
+    return make
+
+
+def fell_back(took_s: float, sessions: int = 12) -> Make:
+    """The direct path closes at 12 s; these sessions are served by a relay so much later."""
+
+    def make() -> RecordBuilder:
+        builder = sound(10).fault("direct_blocked", "direct", 12.0, 18.0)
+        for session in range(sessions):
+            builder.event(12.0 + took_s, "path.fell_back", session=session, heard_ns=ns(11.99), began_ns=ns(12.5),
+                          served_ns=ns(12.0 + took_s), ok=True, reason="")  # fmt: skip
+        return builder
+
+    return make
+
+
+def relay_looks(unready: tuple[float, ...] = (), from_s: float = 10.0) -> Make:
+    """Two relays, each looked at twice a second; relay_a is not ready at these moments."""
+
+    def make() -> RecordBuilder:
+        builder = sound(10)
+        for half in range(int(2 * from_s), 40):
+            for name in ("relay_a", "relay_b"):
+                ready = name == "relay_b" or half / 2 not in unready
+                builder.relay_look(half / 2, name, ready=ready)
+        for name in ("relay_a", "relay_b"):
+            builder.event(5.0, "relay.known", service=name, relay_id=name)
+        return builder
+
+    return make
+
+
+def partitions(ready_s: tuple[float, ...]) -> Make:
+    """relay_a is cut off from 12 to 13 s and from 15 to 16 s, and ready again at these times."""
+
+    def make() -> RecordBuilder:
+        builder = sound(10).fault("down", "relay_a_to_master", 12.0, 13.0, mending_ns=ns(13.0))
+        builder.fault("black_hole", "relay_a_to_master", 15.0, 16.0, mending_ns=ns(16.0))
+        for tenth in range(110, 200 if len(ready_s) > 1 else 150):
+            at_s = tenth / 10
+            away = any(from_s <= at_s < to_s for from_s, to_s in zip((12.0, 15.0), ready_s, strict=False))
+            builder.relay_look(at_s, "relay_a", ready=not away)
+        return builder
+
+    return make
+
+
+def sockets(orphans: int, held: int = 30) -> Make:
+    """A gateway that holds so many sockets, of which some have lost their other end."""
+    fields = {"service": "gateway", "held": held, "orphans": orphans, "waited_s": 5.0, "first": []}
+    return lambda: sound(10).event(15.0, "sockets.held", **fields)
+
+
 def setups(failed: int, count: int = 200) -> Make:
     def make() -> RecordBuilder:
         builder = sound(0)
@@ -230,6 +292,14 @@ CASES = {
         Duration(2.5), 2, unreachable({"relay_a": 13.0, "relay_b": 14.0}),
         unreachable({"relay_a": 13.0, "relay_b": None}), unreachable({"relay_a": 13.0}),
     ),
+    "direct_path_ratio": Case(0.98, 150, on_path(200), on_path(100), on_path(100, of=100)),
+    "fell_back_s": Case(Duration(2.0), 10, fell_back(1.0), fell_back(3.0), fell_back(1.0, sessions=3)),
+    "relays_stay_ready": Case(0.0, 20, relay_looks(), relay_looks(unready=(14.0, 14.5)), relay_looks(from_s=19.0)),
+    "partition_healed_s": Case(
+        Duration(2.0), 2, partitions(ready_s=(13.5, 16.5)), partitions(ready_s=(13.5, 19.0)),
+        partitions(ready_s=(13.5,)),
+    ),
+    "sockets_let_go": Case(0.0, 20, sockets(0), sockets(3), sockets(0, held=3)),
     "restore_s": Case(
         Duration(10.0), 1, restored, lambda: restored(login_s=28.0), lambda: restored(login=None),
     ),

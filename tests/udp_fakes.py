@@ -40,6 +40,17 @@ class FakeUdpProxy:
             self.kept[name].pop(toxic, None)
             self._note(0)
 
+    def add_everywhere(self, names: list[str], toxic: str, kind: str, stream: str) -> None:
+        for name in names:
+            self.add_toxic(name, toxic, kind, stream, {})
+
+    def remove_everywhere(self, names: list[str], toxic: str) -> None:
+        for name in names:
+            self.remove_toxic(name, toxic)
+
+    def acted(self, names: list[str], toxic: str) -> list[int]:
+        return [7 for name in names if toxic in self.kept[name]]
+
     def _note(self, after_ns: int) -> None:
         self.history.append((self.now_ns() + after_ns, {name: [*kept.values()] for name, kept in self.kept.items()}))
 

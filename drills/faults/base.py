@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,7 @@ class Receipt:
     from_ns: int = 0
     mending_ns: int = 0  # when its mending began: from here on it may or may not be in force
     to_ns: int = 0
+    due_s: float = 0.0  # how soon after it was asked for it must be in force; 0 where that is no matter of moments
     detail: dict[str, Any] = field(default_factory=dict)
 
     def as_event(self) -> dict[str, Any]:
@@ -64,6 +66,7 @@ class Receipt:
             "from_ns": self.from_ns,
             "mending_ns": self.mending_ns,
             "to_ns": self.to_ns,
+            **({"due_s": self.due_s} if self.due_s else {}),
             **self.detail,
         }
 
@@ -161,6 +164,12 @@ def eventually(scene: Scene, within_s: float, look: Callable[[], Proof], *, ever
         if proof.seen or scene.now_ns() >= deadline:
             return proof
         scene.pause(every_s)
+
+
+def on_the_clock(scene: Scene, ns: int) -> str:
+    """The wall clock (UTC) at a moment of the monotonic one."""
+    moment = datetime.now(UTC) - timedelta(microseconds=(scene.now_ns() - ns) / 1000)
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
 
 
 def each(*acts: Callable[[], None]) -> None:

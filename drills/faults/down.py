@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out, eventually
 from drills.faults.canary import through
+from drills.faults.toxic import DUE_S
 
 if TYPE_CHECKING:
     from drills.scene import Scene
@@ -22,7 +23,7 @@ def _injected(scene: Scene, proxy: str, arguments: Arguments) -> Iterator[Receip
         return Proof(canary.outcome == wanted, f"canary: {canary}")
 
     with carried_out(
-        scene, Receipt("down", proxy, f"{proxy} down"),
+        scene, Receipt("down", proxy, f"{proxy} down", due_s=DUE_S),
         inject=lambda: toxiproxy.set_enabled(proxy, False),
         heal=lambda: toxiproxy.set_enabled(proxy, True),
         proven_on=lambda: eventually(scene, 1.0, lambda: look("refused")),

@@ -80,9 +80,12 @@ class Lease:
 class Pair:
     """A client and a host with accounts of their own; one session at a time."""
 
-    def __init__(self, settings: LoadSettings, name: str, addresses: tuple[str, str]) -> None:
+    def __init__(
+        self, settings: LoadSettings, name: str, addresses: tuple[str, str], worker: int = 0, number: int = 0
+    ) -> None:  # fmt: skip
         self.settings = settings
         self.name = name
+        self.worker, self.number = worker, number  # of its client end; its host end has the next one
         self.addresses = addresses
         self.http = GatewayHttp(f"http://{settings.gateway}", timeout_s=HTTP_TIMEOUT_S)
         self.door = GatewayDoor(f"ws://{settings.gateway}/ws", self.http)
@@ -227,7 +230,8 @@ class Pair:
 
     def open_media(self, pump: Pump, index: int) -> Media:
         """Both ends' sockets, on addresses of their own."""
-        client, host = client_end(self.addresses[0]), host_end(self.addresses[1])
+        ports = self.settings.media_port(self.number), self.settings.media_port(self.number + 1)
+        client, host = client_end(self.addresses[0], ports[0]), host_end(self.addresses[1], ports[1])
         pump.add(client)
         pump.add(host)
         return Media(index, client, host)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from drills.errors import BadInput
-from drills.load.settings import ADDRESSES_A_WORKER, ENDS_AN_ADDRESS, LoadSettings
+from drills.load.settings import ADDRESSES_A_WORKER, DOORS_FIRST, ENDS_AN_ADDRESS, LoadSettings
 from drills.scenario.durations import Duration
 from drills.scenario.models import WINDOWS, Scenario
 from drills.stage.base import Stage
@@ -39,8 +39,16 @@ def load_settings(
         resident_length_s=(load.resident_length.shortest.in_s(beat), load.resident_length.longest.in_s(beat)),
         visit_length_s=load.visit_length.in_s(beat), renew_every_s=load.renew_every.in_s(beat),
         inputs_per_s=load.inputs_per_s, frames_per_s=load.frames_per_s, seed=seed,
-        run_folder=str(folder) if folder else None, detours=stage.detours(), path_s=path_s, round_trip_s=round_trip_s,
+        run_folder=str(folder) if folder else None, detours=stage.detours(), direct=_direct(scenario, stage),
+        path_s=path_s, round_trip_s=round_trip_s,
     )  # fmt: skip
+
+
+def _direct(scenario: Scenario, stage: Stage) -> str:
+    """The first door of the direct path, empty where that is closed."""
+    if scenario.load.direct_path == "closed" or stage.udp_proxy is None:
+        return ""
+    return f"{stage.udp_proxy.host}:{DOORS_FIRST}"
 
 
 def visitors(scenario: Scenario, heartbeat_s: float, factor: int) -> int:

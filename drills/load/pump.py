@@ -52,6 +52,7 @@ class End:
 
     direction: int  # of what it sends: INPUT for the client end, FRAME for the host end
     address: str
+    port: int = 0  # 0: any
     sock: Any = None
     relay: tuple[str, int] = ("", 0)
     header: bytes = b""
@@ -65,10 +66,10 @@ class End:
     drops: int = 0
 
     def open(self) -> None:
-        """Bind a socket to this end's own address, any port."""
+        """Bind a socket to this end's own address."""
         self.sock = _socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.setblocking(False)
-        self.sock.bind((self.address, 0))
+        self.sock.bind((self.address, self.port))
 
     def kernel_drops(self) -> int:
         """Packets for this end that died in its own receive buffer (SO_MEMINFO, the counter of SO_RXQ_OVFL)."""
@@ -289,11 +290,11 @@ class Pump:
             self.samples.unsent(row)
 
 
-def client_end(address: str) -> End:
+def client_end(address: str, port: int = 0) -> End:
     """The end that sends inputs."""
-    return End(INPUT, address)
+    return End(INPUT, address, port)
 
 
-def host_end(address: str) -> End:
+def host_end(address: str, port: int = 0) -> End:
     """The end that sends frames."""
-    return End(FRAME, address)
+    return End(FRAME, address, port)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 
 import gevent
 
+from drills.load.direct import DirectPath
 from drills.load.pair import FIRST_MEDIA_S, LINGER_S, Handshake, Pair, SetupFailed, TokenUse
 from drills.load.pump import End, Media, Pump
 from drills.record import Journal
@@ -21,6 +22,9 @@ WATCH_S = 0.05
 RETRY_S = 0.5
 RELEASES_MAX = 4  # unplanned new leases for one session before it gives up
 TOLD_MAX = 3  # how often a session that is told to leave a relay tries to land elsewhere
+# The direct path has no relay to ask: half a second without a packet, of 30 or 60 a second, and it is given up. Twice
+# that would be a cut (DROP_SILENCE_MS in drills/measures/sessions.py).
+DIRECT_SILENCE_S = 0.5
 SETUP_S = 5.0  # a set-up slower than this is given up (handshake abort in operations-facts §2.2)
 
 
@@ -55,6 +59,7 @@ class Session:
         self.login_ms: float | None = None  # how long its login took, where it had one
         self.unserved = ""  # why the lease before was given up, while no other one has taken its place
         self.unserved_ns = 0  # since when it has none that serves it
+        self.path = "relay"  # or direct
         pair.on_handshake, pair.on_renewal, pair.on_token = (
             self._write_handshake,
             self._write_renewal,
@@ -90,6 +95,7 @@ class Session:
             "session.setup", session=self.index, kind=self.kind, pair=self.pair.name, intended_ns=self.intended_ns,
             began_ns=began, ended_ns=ended, ok=not step, step=step, reason=reason, log_in=log_in,
             login_ms=self.login_ms, relay_id=lease.relay_id if lease and not step else None,
+            path=self.path if not step else "",
         )  # fmt: skip
         self.live.on_measured("set-up", (ended - began) / 1e6, f"{step}: {reason}" if step else None)
 
@@ -107,11 +113,25 @@ class Session:
         for end in (pair.client, pair.host):
             pair.bind(end)
         pair.signal()
-        pair.join_master()
         self.media = pair.open_media(self.live.pump, self.index)
-        self._lease()
+        if not self._direct():
+            pair.join_master()
+            self._lease()
         self.live.pump.start(self.media, settings.inputs_per_s, settings.frames_per_s)
         self._first_media()
+
+    def _direct(self) -> bool:
+        """Whether the ends now reach each other without a relay; tried first where there is such a path (design §4)."""
+        self.path = "relay"
+        if not self.pair.settings.direct or not self.media:
+            return False
+        began = time.monotonic_ns()
+        tried = DirectPath(self.pair, self.live.pump, self.media).tried()
+        self.live.journal.write("path.tried", session=self.index, began_ns=began, ended_ns=time.monotonic_ns(),
+                                ok=tried == "", reason=tried)  # fmt: skip
+        if not tried:
+            self.path = "direct"
+        return not tried
 
     def _lease(self) -> None:
         assert self.media
@@ -155,6 +175,9 @@ class Session:
         try:
             while (now := time.monotonic_ns()) < planned_ns and not problem:
                 gevent.sleep(min(WATCH_S, (planned_ns - now) / 1e9))
+                if self.path == "direct":
+                    problem = self._watched_direct()
+                    continue
                 cause = self._still_unserved() or self._trouble(told_may_move=taken["told"] < TOLD_MAX)
                 if not cause and time.monotonic() > renew_at:
                     renew_at = time.monotonic() + self.pair.settings.renew_every_s
@@ -165,6 +188,43 @@ class Session:
                     problem = "too many new leases" if taken["unplanned"] > RELEASES_MAX else ""
         finally:
             self._end(planned=not problem, problem=problem, planned_ns=planned_ns)
+
+    def _watched_direct(self) -> str:
+        """Go on by a relay where the direct path has fallen silent; why that could not be, empty where all is well.
+
+        It tries for as long as a set-up may take: a session that neither path serves is over.
+        """
+        assert self.media
+        heard_ns = self._heard_both_ns()
+        if time.monotonic_ns() - heard_ns < DIRECT_SILENCE_S * 1e9:
+            return ""
+        self.cause, began, problem = "fallback", time.monotonic_ns(), "no time was left"
+        while problem and time.monotonic_ns() - began < SETUP_S * 1e9:
+            try:
+                self.pair.join_master()
+                self._lease()
+                problem = self._served_since(time.monotonic_ns())
+            except SetupFailed as error:
+                problem = str(error)
+            if problem:
+                gevent.sleep(RETRY_S)
+        self.path = self.path if problem else "relay"
+        self.live.journal.write("path.fell_back", session=self.index, heard_ns=heard_ns, began_ns=began,
+                                served_ns=time.monotonic_ns(), ok=not problem, reason=problem)  # fmt: skip
+        return problem
+
+    def _served_since(self, since_ns: int) -> str:
+        """Why an end has heard nothing since then, though it was waited for; empty where both have."""
+        until = time.monotonic() + FIRST_MEDIA_S
+        while self._heard_both_ns() <= since_ns:
+            if time.monotonic() > until:
+                return f"media: no packet each way within {FIRST_MEDIA_S:g} s"
+            gevent.sleep(0.005)
+        return ""
+
+    def _heard_both_ns(self) -> int:
+        assert self.media
+        return min(self.media.client.last_received_ns, self.media.host.last_received_ns)
 
     def _trouble(self, *, told_may_move: bool) -> str:
         """Why this session needs a new lease now: told, silence or reject; empty while all is well."""

@@ -17,6 +17,9 @@ ADDRESSES_A_WORKER = 256
 ANSWER_WAIT_S = 0.5  # contract-master-relay §4.9
 ENDS_AN_ADDRESS = 12  # a relay takes 1000 packets/s from one address (contract-master-relay §4.7)
 COMMAND_PORT = 5558  # where the Locust master of ours listens for the runner
+# On the direct path an end's port is known beforehand: below those that the kernel picks (net.ipv4.ip_local_port_range)
+MEDIA_PORTS = 20000
+DOORS_FIRST, DOORS_A_WORKER = 10000, 1024
 WEB_PORT = 8089  # Locust's web UI, when the load was started by hand
 
 
@@ -41,6 +44,7 @@ class LoadSettings:
     run_folder: str | None = None
     # clients or hosts -> a relay's host:port -> where to send instead; empty where nothing stands in their way
     detours: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    direct: str = ""  # host:port of the first end's door on the direct path; empty where that path is closed
     path_s: float = 0.0  # how long what one end sends may be on its way to the other, by the path alone
     round_trip_s: float = 0.0  # how long an answer of a relay usually takes at most, by the path alone
 
@@ -54,6 +58,25 @@ class LoadSettings:
         instead = self.detours.get(side, {}).get(f"{relay[0]}:{relay[1]}")
         host, _, port = (instead or "").rpartition(":")
         return (host, int(port)) if instead else relay
+
+    def media_port(self, number: int) -> int:
+        """The port of a worker's ``number``-th end: its own where the direct path is open, known beforehand."""
+        return MEDIA_PORTS + number if self.direct else 0
+
+    def door(self, worker: int, number: int) -> str:
+        """host:port where a worker's ``number``-th end is reached on the direct path, as its NAT would have it."""
+        host, _, first = self.direct.rpartition(":")
+        return f"{host}:{int(first) + worker * DOORS_A_WORKER + number}"
+
+    def doors(self) -> dict[str, tuple[str, str]]:
+        """Every door on the direct path by its proxy's name: where it listens, and the end behind it."""
+        pairs = -(-self.population // self.workers) + 1  # Locust spreads them evenly
+        return {
+            f"direct_{worker}_{number}": (
+                self.door(worker, number), f"{self.end_address(worker, number)}:{self.media_port(number)}"
+            )
+            for worker in range(self.workers) for number in range(2, 2 * pairs + 2)
+        } if self.direct else {}  # fmt: skip
 
     def to_json(self) -> str:
         """The text for the environment."""

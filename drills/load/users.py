@@ -88,7 +88,7 @@ class World:
         number = 2 * cls._names
         name = f"{kind}{cls.worker:02d}{cls._names:04d}{random.Random(cls.settings.seed).randrange(36**4):04x}"
         own = cls.settings.end_address
-        pair = Pair(cls.settings, name, (own(cls.worker, number), own(cls.worker, number + 1)))
+        pair = Pair(cls.settings, name, (own(cls.worker, number), own(cls.worker, number + 1)), cls.worker, number)
         for end in (pair.client, pair.host):
             end.on_signal = cls.live.journal.write
             end.on_lost = partial(cls._bind_again, pair)

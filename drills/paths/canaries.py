@@ -129,7 +129,9 @@ def flying(stage: Stage, journal: Journal) -> Iterator[Canaries | None]:
         yield None
         return
     with contextlib.ExitStack() as stack:
-        canaries = Canaries({name: _hatched(stage, server, name, stack) for name in stage.on_path("ends")})
+        canaries = Canaries(
+            {name: hatched(stage, server, name, stage.udp_ways(name)[0], stack) for name in stage.on_path("ends")}
+        )
         stop = threading.Event()
         threads = [
             threading.Thread(target=canaries.fly, args=(stop, journal), daemon=True),
@@ -145,8 +147,8 @@ def flying(stage: Stage, journal: Journal) -> Iterator[Canaries | None]:
                 thread.join(5.0)
 
 
-def _hatched(stage: Stage, server: UdpProxyServer, name: str, stack: contextlib.ExitStack) -> Canary:
-    """The two ends of one path's canary, known to the proxy; raises CannotRun where they cannot be had."""
+def hatched(stage: Stage, server: UdpProxyServer, name: str, listen: str, stack: contextlib.ExitStack) -> Canary:
+    """The two ends of the canary of a proxy that listens there, known to it; CannotRun where they cannot be had."""
     here = [source or stage.block.host for source in stage.probe_sources()]
     ends = []
     for address in here:
@@ -158,7 +160,6 @@ def _hatched(stage: Stage, server: UdpProxyServer, name: str, stack: contextlib.
         except OSError as error:
             raise CannotRun(f"no canary can fly from {address}: {error.strerror}") from None
         ends.append(end)
-    listen, _ = stage.udp_ways(name)
     server.watch(name, *("{}:{}".format(*end.getsockname()) for end in ends))
     host, _, port = listen.rpartition(":")
     ends[0].connect((host, int(port)))

@@ -53,6 +53,7 @@ REGISTRY: dict[str, Defect] = {
         Defect("relay_never_reregisters", "relay", "after six failed heartbeats it goes silent instead of registering"),
         Defect("relay_adds_40ms", "relay", "every FORWARD is held for 40 ms before it is sent on"),
         Defect("gateway_loses_one_offer_in_ten", "gateway", "every tenth Offer is not passed on", "D20"),
+        Defect("gateway_drops_candidates", "gateway", "no Candidate is passed on, and nobody is told"),
         Defect("gateway_returns_late", "gateway", "after a restart it listens only when 14.5 s are over", "D18"),
         Defect("gateway_forgets_tokens", "gateway", "a restart ends every session"),
         Defect("gateway_revives_revoked", "gateway", "tokens are revoked in memory only: after a restart they bind"),
@@ -87,6 +88,12 @@ REGISTRY: dict[str, Defect] = {
         Defect("relay_ignores_new_key", "relay", "registered again, it keeps the key it had and says ready", "D-05"),
         Defect("relay_waits_for_ever", "relay", "a call to the master that is not answered is never given up", "D-24"),
         Defect("relay_gives_up_its_master", "relay", "after two failed heartbeats it goes silent for good"),
+        Defect("relay_gives_up_on_master", "relay", "the third time that it loses its master it goes silent for good"),
+        Defect("relay_times_out_early", "relay", "a call to the master that takes longer than 0.4 s is given up"),
+        Defect(
+            "master_times_out_early", "master", "a WebSocket on which nothing is said within 0.3 s of opening is closed"
+        ),
+        Defect("gateway_leaks_sockets", "gateway", "a connection that ends without a goodbye is never let go", "D15"),
         Defect("relay_stops_without_master", "relay", "no FORWARD is sent on while it is not registered"),
         Defect("restore_keeps_sessions", "gateway", "its restore command leaves all sessions in the restored database"),
         Defect("restore_leaves_root_owner", "gateway", "its restore command leaves a file that is somebody else's"),

@@ -72,7 +72,10 @@ class Load(Strict):
     inputs_per_s: Annotated[int, Field(ge=1, le=240)] = 60
     frames_per_s: Annotated[int, Field(ge=1, le=240)] = 60
     renew_every: Annotated[Duration, Field(description="how often an end takes a new lease")]
-    direct_path: Annotated[Literal["closed"], Field(description="the direct path is not on stage yet")]
+    direct_path: Annotated[
+        Literal["closed", "open"],
+        Field(description="whether ends can reach each other without a relay, by way of the UDP proxy"),
+    ]
     workers: Annotated[int, Field(ge=1, le=16, description="Locust worker processes")] = 2
 
 

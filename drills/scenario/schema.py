@@ -125,7 +125,10 @@ def _injection(fault: Fault, compose: Compose) -> dict[str, Any]:
     on = {
         "service": _services(compose, fault.kinds, "the service it hits"),
         "proxy": {"enum": list(compose.proxies), "description": "the TCP path it hits"},
-        "path": {"enum": list(PATHS), "description": "the UDP path it hits: one side of it, to every relay on stage"},
+        "path": {
+            "enum": sorted(fault.kinds) or list(PATHS),
+            "description": "the UDP path it hits: one side of it, to every relay on stage",
+        },
     }[fault.on]
     length: dict[str, Any] = {"lasts": {**DURATION, "description": "how long it lasts"},
                               "steps": {**_STEPS, "description": "what happens meanwhile"}}  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 from drills.faults.base import Fault
 from drills.faults.table import FAULTS
+from drills.faults.toxic import NOT_ON_TCP
 from drills.scenario.models import Action, Injection, Step
 from drills.scenario.problems import Problems
 from drills.scenario.reading import known, read_length, read_part
@@ -50,6 +51,9 @@ class StoryReader:
 
     def _injection(self, path: str, raw: dict[str, Any], around: tuple[tuple[str, Any], ...]) -> Step | None:
         name = raw.pop("inject")
+        if known(name, NOT_ON_TCP) and (not known(name, FAULTS) or known(raw.get("proxy"), self.compose.proxies)):
+            self.problems.add(f"{path}.inject", name, NOT_ON_TCP[name])
+            return None
         if not known(name, FAULTS):
             self.problems.add(f"{path}.inject", name, f"one of the faults {', '.join(FAULTS)}")
             return None
@@ -75,8 +79,9 @@ class StoryReader:
         elif fault.on == "service":
             self._check_service(f"{path}.service", subject, fault.kinds, f"the fault `{fault.name}`")
         elif fault.on == "path":
-            if not known(subject, PATHS):
-                self.problems.add(f"{path}.path", subject, f"one of the UDP paths {', '.join(PATHS)}")
+            able = sorted(fault.kinds) or [*PATHS]
+            if not known(subject, able):
+                self.problems.add(f"{path}.path", subject, f"one of the UDP paths {', '.join(able)}")
         else:
             self._check_proxy(f"{path}.proxy", subject)
         return str(subject) if len(self.problems.lines) == before else None

@@ -384,6 +384,8 @@ class Stage(ABC):
             self.await_ready(UDP_PROXY)
             for name in self.on_path("ends"):
                 self.udp_proxy.create(name, *self.udp_ways(name))
+            for name, (listen, upstream) in self.direct_ways().items():
+                self.udp_proxy.create(name, listen, upstream)
 
     def _await_all(self, names: list[str]) -> None:
         """Wait until all of them are ready, whichever comes first."""
@@ -506,6 +508,10 @@ class Stage(ABC):
     def on_path(self, path: str) -> tuple[str, ...]:
         """The UDP proxies on a path; none where the UDP proxy is not on stage."""
         return self.compose.on_path(path, self.services) if self.udp_proxy else ()
+
+    def direct_ways(self) -> dict[str, tuple[str, str]]:
+        """The proxies of the direct path by name: host:port where each listens, and that of the end behind it."""
+        return self.load_settings.doors() if self.load_settings and self.udp_proxy else {}
 
     def udp_ways(self, name: str) -> tuple[str, str]:
         """host:port on which a UDP proxy listens, and that of the relay behind it."""

@@ -35,6 +35,7 @@ CONTROL_PLANE = ("gateway", "master", "relay")
 LOAD = ("locust_master", "locust_worker")
 KINDS = (*CONTROL_PLANE, "toxiproxy", "udp_proxy", *LOAD, "proxies")
 PATHS = {"clients": ("clients",), "hosts": ("hosts",), "ends": ("clients", "hosts")}  # what a UDP path means
+DIRECT = "direct"  # the path between ends, past every relay: a proxy for each end, made when the load is planned
 TOTP_KEY = "DRILLS_TOTP_KEY"  # the variable of the file that has the key for second factors
 
 

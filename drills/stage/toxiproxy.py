@@ -115,7 +115,9 @@ class ToxiproxyServer:
         if self.enabled(name) is not on:
             raise CannotRun(f"Toxiproxy at {self.host}:{self.port} did not {word} {name}")
 
-    def add_toxic(self, name: str, toxic: str, kind: str, stream: str, attributes: Mapping[str, int]) -> None:
+    def add_toxic(
+        self, name: str, toxic: str, kind: str, stream: str, attributes: Mapping[str, int | float | str | bool]
+    ) -> None:
         """Put a toxic on a proxy and read it back; raises CannotRun where the server kept something else."""
 
         def act(proxy: Any) -> Any:

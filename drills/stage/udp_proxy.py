@@ -6,7 +6,7 @@ Its API is Toxiproxy's (docs/udp-proxy.md), but not its trap: what it does not u
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
@@ -83,6 +83,30 @@ class UdpProxyServer:
         self._asked("DELETE", f"/proxies/{name}/toxics/{toxic}")
         if toxic in self.toxics(name):
             raise CannotRun(f"the UDP proxy kept {toxic} on {name}, asked for its removal")
+
+    def add_everywhere(self, names: Collection[str], toxic: str, kind: str, stream: str) -> None:
+        """A toxic without attributes on many proxies, read back all at once: the proxy's packets wait for its API."""
+        for name in names:
+            self._asked("POST", f"/proxies/{name}/toxics", {"name": toxic, "type": kind, "stream": stream})
+        if without := sorted(set(names) - self._having(toxic)):
+            raise CannotRun(f"the UDP proxy kept no {toxic} on {', '.join(without[:3])}, {len(without)} proxies in all")
+
+    def remove_everywhere(self, names: Collection[str], toxic: str) -> None:
+        """Take it off wherever it is; raises CannotRun where it stays."""
+        for name in sorted(self._having(toxic) & set(names)):
+            self._asked("DELETE", f"/proxies/{name}/toxics/{toxic}")
+        if kept := sorted(self._having(toxic) & set(names)):
+            raise CannotRun(f"the UDP proxy kept {toxic} on {', '.join(kept[:3])}, {len(kept)} proxies in all")
+
+    def acted(self, names: Collection[str], toxic: str) -> list[int]:
+        """On how many packets a toxic has acted, for each of these proxies."""
+        shown = self._asked("GET", "/proxies")
+        return [int(shown[name]["counts"]["acted"].get(toxic, 0)) for name in names]
+
+    def _having(self, toxic: str) -> set[str]:
+        """The proxies that this toxic is on."""
+        shown = self._asked("GET", "/proxies")
+        return {name for name, proxy in shown.items() if any(one["name"] == toxic for one in proxy["toxics"])}
 
     def toxics(self, name: str) -> tuple[str, ...]:
         """The names of the toxics on a proxy, read from the server."""

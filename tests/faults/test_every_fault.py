@@ -17,7 +17,9 @@ from drills.scene import StoryStopped
 from tests.fakes import FakeScene
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "latency": {"latency_ms": 100}, "upgrade": {"release": "candidate"},
+    "latency": {"latency_ms": 100}, "upgrade": {"release": "candidate"}, "bandwidth": {"rate_kb_per_s": 10},
+    "slicer": {"average_size": 100, "delay_us": 5000}, "timeout": {"timeout_ms": 200}, "limit_data": {"bytes": 1000},
+    "slow_close": {"delay_ms": 300},
     "udp_loss": {"probability": 0.05}, "udp_latency": {"latency_ms": 60.0, "jitter_ms": 10.0},
     "udp_duplicate": {"probability": 0.05},
 }  # fmt: skip
@@ -32,7 +34,7 @@ SUBJECTS = {"relay": "relay_a", "master": "master", "gateway": "gateway"}
 def fault(request: pytest.FixtureRequest) -> Inject:
     """A fault of the table, ready to be injected into a scene."""
     row = FAULTS[request.param]
-    path = "clients" if row.on == "path" else "ends_to_gateway"
+    path = next(iter(row.kinds), "clients") if row.on == "path" else "ends_to_gateway"
     subject = next((name for kind, name in SUBJECTS.items() if kind in row.kinds), path)
     return lambda scene: row.injected(scene, subject, row.arguments(**ARGUMENTS.get(row.name, {})))
 

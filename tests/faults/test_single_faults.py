@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from drills.errors import CannotRun
 from drills.faults.base import Arguments, Proof, each, eventually
-from drills.faults.canary import round_trip_ms
+from drills.faults.canary import round_trips
 from drills.faults.latency import LatencyArguments
 from drills.faults.table import FAULTS
+from drills.faults.toxic import Directed
 from tests.fakes import FakeScene
 
 
@@ -69,7 +72,7 @@ def test_a_pause_that_outlives_its_process_mends_nothing_else(scene: FakeScene) 
 @pytest.mark.parametrize("name", ["black_hole", "latency"])
 def test_each_direction_is_mended_though_the_first_refuses(scene: FakeScene, name: str) -> None:
     """One toxic that will not come off does not leave the other on the path."""
-    arguments = LatencyArguments(latency_ms=50) if name == "latency" else Arguments()
+    arguments = LatencyArguments(latency_ms=50) if name == "latency" else Directed()
     scene.stage.toxiproxy.stuck = {f"{name}_upstream"}
     fault = FAULTS[name].injected(scene, "ends_to_gateway", arguments)
     with pytest.raises(CannotRun, match="upstream is stuck"), fault:
@@ -77,24 +80,30 @@ def test_each_direction_is_mended_though_the_first_refuses(scene: FakeScene, nam
     assert set(scene.stage.toxiproxy.kept["ends_to_gateway"]) == {f"{name}_upstream"}
 
 
-@pytest.mark.parametrize(
-    ("direction", "measured"), [("both", "+200.0"), ("upstream", "+100.0"), ("downstream", "+100.0")]
-)
+@pytest.mark.parametrize(("direction", "measured"), [("both", "200"), ("upstream", "100"), ("downstream", "100")])
 def test_latency_is_asked_for_by_direction_and_measured_as_a_round_trip(
     scene: FakeScene, direction: str, measured: str
 ) -> None:  # fmt: skip
     """Toxiproxy delays one direction; a round trip has both."""
     arguments = LatencyArguments(latency_ms=100, direction=direction)
     with FAULTS["latency"].injected(scene, "ends_to_gateway", arguments) as receipt:
-        assert receipt.landed.measured.endswith(f"{measured} ms")
+        assert receipt.landed.measured.startswith(f"asked {measured} ms, measured {measured}.0 ± 0.0 ms")
         assert receipt.landed.seen
+
+
+def test_the_receipt_of_a_toxic_says_from_when_to_when_it_was_measured(scene: FakeScene) -> None:
+    """By the wall clock, as somebody reads it who looks for it in another log."""
+    with FAULTS["latency"].injected(scene, "ends_to_gateway", LatencyArguments(latency_ms=100)):
+        scene.pause(3.0)
+    (receipt,) = scene.journal.named("fault.receipt")
+    assert re.search(r", from \d\d:\d\d:\d\d\.\d{3} to \d\d:\d\d:\d\d\.\d{3}$", receipt["measured_on"])
 
 
 def test_a_round_trip_gives_up_at_the_first_silence(scene: FakeScene) -> None:
     """Five unanswered canaries of four minutes each would keep mending from ending."""
     scene.stage.toxiproxy.disabled.add("ends_to_gateway")
     before = len(scene.trail)
-    assert round_trip_ms(scene.stage, "ends_to_gateway", 5, 1.0) is None
+    assert round_trips(scene.stage, "ends_to_gateway", 5, 1.0) is None
     assert len(scene.trail) == before + 1
 
 

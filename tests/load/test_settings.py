@@ -35,6 +35,17 @@ def test_what_goes_into_the_environment_comes_out_of_it(
     assert LoadSettings.from_environment() == settings
 
 
+def test_every_end_has_a_door_of_its_own_on_the_direct_path() -> None:
+    """Whoever Locust puts on whichever worker, its proxy is there; with the path closed there is none."""
+    settings = made_settings(direct="127.20.1.217:10000")
+    doors = settings.doors()
+    assert len(doors) == 2 * 2 * (5 + 1)  # two ends, two workers, five pairs each and one more
+    assert len({listen for listen, _ in doors.values()}) == len({end for _, end in doors.values()}) == len(doors)
+    assert doors["direct_1_3"] == (settings.door(1, 3), f"{settings.end_address(1, 3)}:{settings.media_port(3)}")
+    assert made_settings().doors() == {}
+    assert made_settings().media_port(3) == 0
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '"text"', json.dumps({"resident_length_s": [1, 2], "mistake": 1})])
 def test_settings_that_are_none_are_bad_input(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """With where they come from."""

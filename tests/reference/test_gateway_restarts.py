@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -157,3 +158,32 @@ def test_a_late_gateway_waits_before_it_listens_but_not_at_its_first_start(
 
     over_a_restart(tmp_path, nothing, "gateway_returns_late")
     assert waited == [restarts.LATE_S]
+
+
+@pytest.mark.parametrize("defects", [(), ("gateway_leaks_sockets",)])
+@pytest.mark.parametrize("goodbye", [True, False])
+def test_a_connection_that_ends_without_a_goodbye_is_let_go_or_the_defect_keeps_it(
+    tmp_path: Path, defects: tuple[str, ...], goodbye: bool
+) -> None:
+    """One that said goodbye is let go in any case; seen by who asks the kernel whether the connection is over."""
+
+    async def run() -> bool:
+        async with standing(tmp_path, defects=defects) as house:
+            ann = await house.bound(await house.register("ann"))
+            connected = ann.get_extra_info("socket").dup()  # ours must outlive the client's own end of it
+            if goodbye:
+                await ann.close()
+            else:
+                connected.shutdown(socket.SHUT_WR)
+            while house.gateway.switchboard.peers:
+                await house.count()
+            with connected:
+                connected.settimeout(0.3)
+                try:
+                    while await asyncio.to_thread(connected.recv, 4096):
+                        pass
+                except TimeoutError:
+                    return False
+                return True
+
+    assert asyncio.run(run()) is (goodbye or not defects)

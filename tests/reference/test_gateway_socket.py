@@ -491,3 +491,19 @@ def test_a_token_is_good_for_a_day_unless_the_defect_forgets_it(
         assert bound or answer["payload"]["message"] == "Invalid Token"
 
     played(tmp_path, play, defects=defects)
+
+
+@pytest.mark.parametrize("defects", [(), ("gateway_drops_candidates",)])
+def test_a_candidate_arrives_unless_the_defect_drops_it(tmp_path: Path, defects: tuple[str, ...]) -> None:
+    """gateway_drops_candidates: nobody is told, and everything else passes."""
+    arrived: list[str] = []
+
+    async def play(house: House) -> None:
+        ann = await house.bound(await house.register("ann"))
+        await say(ann, "Candidate", target_username="ann", candidate="127.0.0.1:1")
+        await say(ann, "Answer", target_username="ann", sdp="after")
+        while "Answer" not in arrived:
+            arrived.append((await heard(ann))["type"])
+
+    played(tmp_path, play, defects=defects)
+    assert arrived == (["Answer"] if defects else ["Candidate", "Answer"])

@@ -15,6 +15,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from drills.reference.master.sockets import IMPATIENT_S
 from tests.reference.master_parts import ADMIN_TOKEN, KEY
 
 BOUND_S = 10.0
@@ -96,6 +97,30 @@ def test_a_drain_survives_a_sigkill(tmp_path: Path, defect: str, state: str) -> 
         assert asyncio.run(act(started.address, register, drain)) == "Draining"
     with Started(**told) as started:
         assert asyncio.run(act(started.address, register)) == state
+
+
+@pytest.mark.parametrize(("defect", "closed"), [("", False), ("master_times_out_early", True)])
+def test_master_times_out_early_on_whoever_is_slow_to_speak(defect: str, closed: bool) -> None:
+    """The sound master waits; the faulty one too, for whoever has spoken once."""
+
+    async def act(address: str, first: str) -> bool:
+        headers = {"Origin": "http://localhost:1420"}
+        async with (
+            asyncio.timeout(BOUND_S),
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"http://{address}/ws", headers=headers) as websocket,
+        ):
+            if first:
+                await websocket.send_json({"type": "BIND", "token": first})
+            try:
+                frame = await websocket.receive(timeout=2 * IMPATIENT_S)
+            except TimeoutError:
+                return False
+            return frame.type is not aiohttp.WSMsgType.TEXT
+
+    with Started(DRILLS_DEFECTS=defect) as started:
+        assert asyncio.run(act(started.address, "")) is closed
+        assert not asyncio.run(act(started.address, "abc"))
 
 
 def identities(tmp_path: Path, defect: str) -> list[tuple[str, str]]:

@@ -149,3 +149,15 @@ def test_relay_gives_up_its_master_after_two_failures() -> None:
     assert not membership.silent
     assert not membership.must_rejoin_after(404)
     assert membership.silent and not membership.registered
+
+
+def test_relay_gives_up_on_master_the_third_time_it_is_gone() -> None:
+    """However short each time was; the sound relay goes on."""
+    sound, faulty = joined(), joined("relay_gives_up_on_master")
+    for silent in (False, False, True):
+        for membership in (sound, faulty):
+            membership.must_rejoin_after(None)
+            membership.must_rejoin_after(None)
+        assert (sound.silent, faulty.silent) == (False, silent)
+        sound.must_rejoin_after(200)
+        faulty.must_rejoin_after(200)

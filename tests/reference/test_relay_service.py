@@ -19,7 +19,7 @@ import pytest
 from aiohttp import web
 
 from drills.reference.defects import Defects
-from drills.reference.relay.master_link import reachable
+from drills.reference.relay.master_link import _patience_s, reachable
 from drills.reference.relay.options import HostPort, parse_options
 from drills.reference.relay.service import CannotServe, run
 from drills.reference.relay.udp import bound_udp
@@ -343,6 +343,13 @@ def test_relay_stops_without_master_while_it_is_not_registered() -> None:
             await relay.stop()
 
     within_a_loop(story)
+
+
+def test_relay_times_out_early_and_the_sound_relay_waits_for_two_heartbeats() -> None:
+    """By how long either would wait for an answer."""
+    timers = Timers(divisor=10.0)
+    assert _patience_s(timers, Defects()) == timers.heartbeat_timeout_s == 1.0
+    assert _patience_s(timers, Defects.parse(["relay_times_out_early"])) == 0.4
 
 
 def test_relay_waits_for_ever_for_a_stopped_master() -> None:

@@ -9,6 +9,7 @@ aiohttp refuses it, after a message over the size limit (1009).
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
@@ -47,6 +48,7 @@ class Socket:
         self._outbox: asyncio.Queue[str] = asyncio.Queue(OUTBOX_MAX)
         self._ending = asyncio.Event()
         self._going_away = False
+        self._second = _second_owner(transport) if gateway.defects.on("gateway_leaks_sockets") else -1
         self._messages = Limiter(MESSAGES)
         gateway.log.tell(f"client connecting from {self._peer}", part="signal")
         times = gateway.socket_times
@@ -134,6 +136,8 @@ class Socket:
             while (frame := await self._connection.receive()).type not in ENDINGS:
                 self._pulse.heard(self._gateway.clock.monotonic())
                 await self._take(frame)
+            if self._second >= 0 and frame.type is WSMsgType.CLOSE:
+                os.close(self._second)
         except Ends as ending:
             await self._say(dialect.error(str(ending)))
 
@@ -214,7 +218,9 @@ class Socket:
             await self._say(dialect.error(f"Target user '{said.target}' is not connected"))
 
     def _loses(self, tag: str) -> bool:
-        """Whether a defect eats this message: every tenth Offer with somewhere to go, or Answers after a restart."""
+        """Whether a defect eats it: every tenth Offer with somewhere to go, Answers after a restart, or Candidates."""
+        if tag == "Candidate" and self._gateway.defects.on("gateway_drops_candidates"):
+            return True
         if tag == "Answer" and self._gateway.restarted:
             return self._gateway.defects.on("gateway_loses_answers_after_restart")
         if tag != "Offer" or not self._gateway.defects.on("gateway_loses_one_offer_in_ten"):
@@ -239,6 +245,12 @@ class Socket:
         text = dialect.relay_credentials(session.token, gateway.settings.relay_public_addr, session.session_id)
         peer.deliver(text)
         await self._say(text)
+
+
+def _second_owner(transport: asyncio.Transport) -> int:
+    """By the defect gateway_leaks_sockets: another descriptor of a connection, which only a goodbye closes."""
+    connected = transport.get_extra_info("socket")
+    return os.dup(connected.fileno()) if connected is not None and connected.fileno() >= 0 else -1
 
 
 async def _stopped(tasks: list[asyncio.Task[None]]) -> None:

@@ -32,6 +32,7 @@ class Master:
     switchboard: Switchboard
     started_s: float
     ready_lies: bool  # the defect master_ready_lies
+    defects: Defects
 
     @classmethod
     def assembled(
@@ -42,7 +43,7 @@ class Master:
         lender = Lender(registry, signer, memory, sessions, random)
         switchboard = Switchboard(lender, memory)
         started_s, lies = Moment.now().steady_s, defects.on("master_ready_lies")
-        return cls(settings, timers, signer, memory, registry, sessions, lender, switchboard, started_s, lies)
+        return cls(settings, timers, signer, memory, registry, sessions, lender, switchboard, started_s, lies, defects)
 
     def ready(self, now_s: float) -> bool:
         """Whether leases can be had: a key that relays know, and a relay to lend."""

@@ -17,7 +17,7 @@ from drills.reference.master.log import log
 from drills.reference.master.master import Master
 from drills.reference.master.routes import application
 from drills.reference.master.settings import Listen, StartRefused
-from drills.reference.master.sockets import Sockets
+from drills.reference.master.sockets import IMPATIENT_S, Sockets
 
 LAST_ANSWERS_S = 1.0  # for calls that are being answered when the master is told to end
 
@@ -27,7 +27,8 @@ async def serve(master: Master) -> None:
     ending = asyncio.Event()
     for asked in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(asked, ending.set)
-    sockets = Sockets(master.switchboard, master.settings.origins)
+    patience_s = IMPATIENT_S if master.defects.on("master_times_out_early") else None
+    sockets = Sockets(master.switchboard, master.settings.origins, patience_s)
     runner = web.AppRunner(application(master, sockets), access_log=None, shutdown_timeout=LAST_ANSWERS_S)
     await runner.setup()
     sweeper = asyncio.create_task(_sweep(master))

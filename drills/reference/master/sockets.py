@@ -20,6 +20,8 @@ from drills.reference.master.switchboard import Close, Effect, Send, Switchboard
 
 QUEUE = 128
 GOODBYE_S = 0.5
+ENDINGS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
+IMPATIENT_S = 0.3  # of the defect master_times_out_early
 CUT_S = 1.0  # after which a connection that has not closed is cut
 
 
@@ -64,9 +66,10 @@ class Outlet:
 
 
 class Sockets:
-    """All open WebSockets, by number."""
+    """All open WebSockets, by number; ``patience_s`` is for the first thing said, and a sound master has all of it."""
 
-    def __init__(self, switchboard: Switchboard, origins: Origins) -> None:
+    def __init__(self, switchboard: Switchboard, origins: Origins, patience_s: float | None = None) -> None:
+        self._patience_s = patience_s
         self._switchboard = switchboard
         self._origins = origins
         self._outlets: dict[int, Outlet] = {}
@@ -110,6 +113,15 @@ class Sockets:
         await asyncio.gather(*(outlet.close(WSCloseCode.GOING_AWAY) for outlet in outlets))
 
     async def _read(self, number: int, websocket: web.WebSocketResponse) -> None:
-        async for frame in websocket:
+        patience_s = self._patience_s
+        while True:
+            try:
+                frame = await websocket.receive(timeout=patience_s)
+            except TimeoutError:
+                self._outlets[number].close_after_queued()
+                return
+            if frame.type in ENDINGS:
+                return
             if frame.type is WSMsgType.TEXT:
                 self.act(self._switchboard.received(number, frame.data, Moment.now()))
+            patience_s = None  # whoever has spoken may be silent for as long as they like

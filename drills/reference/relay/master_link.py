@@ -34,6 +34,8 @@ from drills.reference.relay.pipeline import Pipeline
 from drills.reference.timers import Timers
 from drills.wavry.lease import SigningKey
 
+IMPATIENT_S = 0.4  # of the defect relay_times_out_early
+
 
 class CallFailed(Exception):
     """A call brought no answer that could be read; says why."""
@@ -65,9 +67,7 @@ class MasterLink:
         # trust_env stays off: a proxy of the environment must never see these calls
         self._http = aiohttp.ClientSession(
             headers=headers,
-            timeout=aiohttp.ClientTimeout(
-                total=None if defects.on("relay_waits_for_ever") else timers.heartbeat_timeout_s
-            ),
+            timeout=aiohttp.ClientTimeout(total=_patience_s(timers, defects)),
         )
 
     async def close(self) -> None:
@@ -210,6 +210,13 @@ class MasterLink:
             raise CallFailed(f"no answer within {self._timers.heartbeat_timeout_s:g} s") from late
         except (aiohttp.ClientError, OSError) as broken:
             raise CallFailed(str(broken) or type(broken).__name__) from broken
+
+
+def _patience_s(timers: Timers, defects: Defects) -> float | None:
+    """How long an answer is waited for; None for ever, which only a defect does."""
+    if defects.on("relay_waits_for_ever"):
+        return None
+    return IMPATIENT_S if defects.on("relay_times_out_early") else timers.heartbeat_timeout_s
 
 
 async def reachable(listening: HostPort, master_url: str) -> HostPort:

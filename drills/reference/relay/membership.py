@@ -16,6 +16,7 @@ from drills.reference.timers import Timers
 
 FAILURES_MAX = 6  # contract §3.5
 GIVES_UP_AFTER = 2  # of the defect relay_gives_up_its_master
+LOSSES_MAX = 3  # of the defect relay_gives_up_on_master
 BACK_OFF_MAX_S = 60.0  # contract §3.4
 JITTER = 0.2  # of the wait, either way, so that relays do not come back in lockstep (D-47)
 INTERVAL_MIN_S = 0.5  # contract §3.5
@@ -89,6 +90,7 @@ class Membership:
         self.silent = False  # only ever by a defect: neither heartbeats nor registers again
         self._never_reregisters = defects.on("relay_never_reregisters")
         self._gives_up = defects.on("relay_gives_up_its_master")
+        self._counts_losses, self._losses = defects.on("relay_gives_up_on_master"), 0
 
     def joined(self) -> None:
         """A registration was accepted."""
@@ -100,8 +102,12 @@ class Membership:
         if status is not None and 200 <= status < 300:
             self.joined()
             return False
+        self._losses += self.registered
         self.registered = False
         self.failures += 1
+        if self._counts_losses and self._losses >= LOSSES_MAX:
+            self.silent = True
+            return False
         if self._gives_up:
             self.silent = self.failures >= GIVES_UP_AFTER
             return False
