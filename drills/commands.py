@@ -83,7 +83,7 @@ def report(options: argparse.Namespace) -> Exit:
     from drills.report.runs import month_folder, runs_of
 
     out = options.out or Options().out
-    fold(out, runs_of(month_folder(out, options.month)), datetime.now(UTC).date())
+    fold(out, runs_of(month_folder(out, options.month), series=False), datetime.now(UTC).date())
     print(f"report: {write_month(out, options.month)}")
     return Exit.HELD
 

@@ -62,7 +62,7 @@ def every_run(out: Path) -> list[Run]:
     for folder in sorted(out.glob("*-*")):
         if MONTH.fullmatch(folder.name) and folder.is_dir():
             try:
-                found += runs_of(folder)
+                found += runs_of(folder, series=False)
             except BadInput:  # a month's folder without a run in it
                 continue
     return found

@@ -16,7 +16,7 @@ from drills.findings.reading import FOLDER, locked, plain, read_findings, write_
 from drills.findings.states import as_of, thinned
 from drills.objectives import CLAIMS, DoubtKind
 from drills.report.files import JudgementRow, VerdictFile
-from drills.report.runs import Run
+from drills.report.runs import Run, with_series
 from drills.report.teeth import SUITE as TEETH
 
 RUN_S_MAX = 86_400.0  # no rehearsal lasts a day; a number from a file may be anything
@@ -127,7 +127,8 @@ def _moments(run: Run, verdict: VerdictFile, at: str, look: Look) -> tuple[Momen
         found += [(one.from_s, f"{what} injected"), (one.to_s, f"{what} mended")]
         if one.after_s is not None:
             found.append((one.from_s + one.after_s, f"{what} noticed by {one.where}: {one.says}"))
-    found.append((run.series.seconds if run.series else max(second for second, _ in found), f"broken: {look.says}"))
+    series = run.series or with_series(run).series  # a month is read without: few of its runs are broken
+    found.append((series.seconds if series else max(second for second, _ in found), f"broken: {look.says}"))
     began = datetime.fromisoformat(at)
     return tuple(
         Moment(at=(began + timedelta(seconds=second)).isoformat(timespec="milliseconds"), text=plain(text))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from drills.report import alternative
 from drills.report.environment import Group, conditions, groups
-from drills.report.files import Excerpt, FaultRow, LogLine, SeriesFile
-from drills.report.matrix import Matrix, Miss, matrix_of, misses
+from drills.report.files import Excerpt, FaultRow, JudgementRow, LogLine, SeriesFile
+from drills.report.matrix import Matrix, Miss, matrix_of, misses, recoveries
 from drills.report.noticed import Noticed, noticed
 from drills.report.rejections import Rejection, rejections
 from drills.report.runs import Run
@@ -52,6 +52,7 @@ class Chapter:
     groups: tuple[Group, ...]
     rejections: tuple[Rejection, ...]
     excerpts: tuple[Logged, ...]
+    recoveries: tuple[JudgementRow, ...]
 
     @property
     def silent(self) -> bool:
@@ -88,6 +89,7 @@ def chapter_of(run: Run, heading: str, drawings: tuple[str, str], taken: Collect
         run.verdict.doubts if run.verdict else (),
         conditions(run), groups(run), rejections(run),
         tuple(_logged(one, series) for one in series.excerpts) if series else (),
+        tuple(recoveries(run)),
     )  # fmt: skip
 
 

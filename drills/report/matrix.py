@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from drills.objectives import CLAIMS
+from drills.objectives import CLAIMS, Shape
 from drills.report.files import JudgementRow
 from drills.report.overview import ORDER, sorted_rows
 from drills.report.runs import Run
@@ -96,6 +96,13 @@ class Miss:
     def where(self) -> str:
         """The windows that they are in."""
         return ", ".join(dict.fromkeys(row.window for row in self.rows))
+
+
+def recoveries(run: Run) -> list[JudgementRow]:
+    """The times that a drill promises and that were measured: how soon what was broken is back."""
+    rows = run.verdict.judgements if run.verdict else ()
+    claims = [(row, CLAIMS.get(row.objective)) for row in rows if row.figure is not None]
+    return [row for row, claim in claims if claim and claim.shape is Shape.TIME_MAX]
 
 
 OTHERWISE = "; otherwise "  # as drills/weighing.py words a doubt

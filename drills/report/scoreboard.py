@@ -55,9 +55,9 @@ def _row(history: History, line: Line) -> Row:
 def band_words(band: Band, unit: str) -> str:
     """A band for people."""
     if band.width is None:
-        return f"unknown ({band.runs} {band.of})"
+        return f"unknown ({band.rests_on})"
     digits = number(band.width, unit)
-    return f"±{digits}{'' if unit == 'ratio' else f' {unit}'} ({band.runs} {band.of})"
+    return f"±{digits}{'' if unit == 'ratio' else f' {unit}'} ({band.rests_on})"
 
 
 def _cell(line: Line, month: str, unit: str) -> Cell:

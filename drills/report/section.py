@@ -5,7 +5,7 @@ from __future__ import annotations
 from drills.report.environment import conditions, groups
 from drills.report.files import FaultRow, JudgementRow, SeriesFile
 from drills.report.markdown import bullets, code_block, picture, table, text
-from drills.report.matrix import INDICATORS, WINDOWS, no_limit
+from drills.report.matrix import INDICATORS, WINDOWS, no_limit, recoveries
 from drills.report.noticed import HEAD, noticed
 from drills.report.overview import sorted_rows
 from drills.report.picture import Pictures
@@ -76,7 +76,10 @@ def _detection(run: Run) -> str:
          text(one.users))
         for one in rows
     )  # fmt: skip
-    return "### Time to detect and to recover\n\n" + table(HEAD, cells)
+    back = "; ".join(f"{text(row.objective)} {text(figure(row))} (limit {text(limit(row))}, {MARKS[row.verdict]})"
+                     for row in recoveries(run))  # fmt: skip
+    parts = [table(HEAD, cells), f"What was broken was back after: {back}." if back else ""]
+    return "### Time to detect and to recover\n\n" + "\n\n".join(part for part in parts if part)
 
 
 def _objectives(run: Run) -> str:

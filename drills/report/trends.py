@@ -36,6 +36,11 @@ class Band:
     runs: int
     of: str  # "calm runs" or "of its own runs"
 
+    @property
+    def rests_on(self) -> str:
+        """How many runs of which kind."""
+        return "1 calm run" if (self.runs, self.of) == (1, "calm runs") else f"{self.runs} {self.of}"
+
 
 @dataclass(frozen=True)
 class Trend:
@@ -90,7 +95,7 @@ def word_of(objective: str, now: float | None, before: float | None, band: Band,
     if now is None or before is None:
         return "nothing to compare"
     if band.width is None:
-        return f"unknown: {band.runs} {band.of}, {RUNS_MIN} needed"
+        return f"unknown: {band.rests_on}, {RUNS_MIN} needed"
     if by_chance or abs(now - before) <= band.width:
         return "no change beyond noise"
     return "better" if better(objective, now - before) else "worse"

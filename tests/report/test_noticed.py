@@ -71,3 +71,12 @@ def test_a_verdict_of_before_can_still_be_shown(tmp_path: Path) -> None:
     add_run(tmp_path, "calm", "20261103T140000-aaaa", series=True)
     html = write_month(tmp_path, MONTH).read_text(encoding="utf-8")
     assert "Time to detect" not in html and "Where each figure comes from" not in html
+
+
+def test_the_times_that_a_drill_promises_stand_beside_what_was_noticed(tmp_path: Path) -> None:
+    rows = [judgement("relay_back_s", figure=1.5, unit="s", limit=4.0), judgement("session_drop_ratio")]
+    add_run(tmp_path, "relay_drain", "20261103T140000-aaaa", judgements=rows, series=True, detection=[detected()])
+    html = write_month(tmp_path, MONTH).read_text()
+    markdown = (tmp_path / MONTH / "report.md").read_text()
+    assert "1.5 s (limit ≤ 4 s, held)." in html.split("What was broken was back after")[1][:200]
+    assert "What was broken was back after: relay_back_s 1.5 s (limit ≤ 4 s, held)." in markdown
