@@ -44,4 +44,4 @@ def seconds_until_served(record: Record, span: Span, claim: Claim) -> Evidence:
 
 
 def _took_s(event: Event, blocked: Event) -> float:
-    return (event["served_ns"] - max(event["heard_ns"], blocked["asked_ns"])) / 1e9
+    return float(event["served_ns"] - max(event["heard_ns"], blocked["asked_ns"])) / 1e9
