@@ -160,7 +160,12 @@ def test_nobody_swallows_everything() -> None:
 
 # Real programs and real sockets are on the other side here: a look again after a moment, until a deadline, or a server
 # that is slow on purpose.
-MAY_SLEEP = ("tests/contract/", "tests/wavry/test_http_client.py")
+MAY_SLEEP = (
+    "tests/contract/",
+    "tests/wavry/test_http_client.py",
+    "tests/paths/test_canaries.py",
+    "tests/udp_proxy/same_fates.py",
+)
 
 
 def test_tests_do_not_sleep() -> None:

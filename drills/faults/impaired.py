@@ -92,8 +92,12 @@ def lasting(name: str, arguments: type[Arguments], does: str) -> Fault:
 
 
 @contextmanager
-def impaired(scene: Scene, receipt: Receipt, toxics: list[Toxic]) -> Iterator[Receipt]:
-    """These toxics are on while this lasts; the receipt says what they were measured to do."""
+def impaired(scene: Scene, receipt: Receipt, toxics: list[Toxic], *, told: bool = True) -> Iterator[Receipt]:
+    """These toxics are on while this lasts; the receipt says what they were measured to do.
+
+    ``told``: each must have met as many packets of canaries as it takes to tell that it acts. Without that, a share so
+    small that none is a likely count too is only held to be no greater than was asked.
+    """
     server = proxy_of(scene)
     before_ns = scene.now_ns()
     places = _places(toxics)
@@ -128,6 +132,8 @@ def impaired(scene: Scene, receipt: Receipt, toxics: list[Toxic]) -> Iterator[Re
     def proven_off() -> Proof:
         whole = Span(receipt.from_ns, max(receipt.from_ns, receipt.mending_ns - hold_ns))
         found = measured(whole, True)
+        few = too_few(toxics, {one: look(scene, one.proxy, one.stream, whole) for one in places}) if told else ""
+        found = Proof(False, f"{found.measured}; {few}") if few else found
         said = f"{found.measured}, from {_clock(scene, receipt.from_ns)} to {_clock(scene, receipt.to_ns)}"
         receipt.landed = Proof(found.seen, said)
         return eventually(scene, OFF_S, lambda: settled(receipt.to_ns, OFF_PACKETS, False))
@@ -189,6 +195,16 @@ def judged(
                 unseen.append(f"{one.proxy} {one.stream}: its first sign came {late_ns / 1e9:.2f} s late")
     said = "canary: " + "; ".join(words)
     return Proof(not unseen, said + (f"; not as asked: {'; '.join(unseen)}" if unseen else ""))
+
+
+def too_few(toxics: list[Toxic], now: Mapping[_Place, Seen]) -> str:
+    """Which toxic too few packets of canaries met to tell whether it acted; empty where all met enough."""
+    for toxic in toxics:
+        sent = sum(seen.sent for place, seen in now.items() if place.stream == toxic.stream)
+        needs = toxic.effect.needs(toxic.attributes)
+        if sent < needs:
+            return f"{sent} packets of canaries {toxic.stream}, at least {needs} needed for {toxic.kind}"
+    return ""
 
 
 def _note_counts(scene: Scene, receipt: Receipt, toxics: list[Toxic], lost_before: int) -> None:

@@ -33,5 +33,6 @@ def networked(scene: Scene, network: Network | None) -> Iterator[None]:
         f"{side} {stream} " + ", ".join(EFFECTS[kind].words(attributes) for kind, attributes in made)
         for side, streams in network.toxics.items() for stream, made in streams.items()
     )  # fmt: skip
-    with impaired(scene, Receipt(NAME, network.name, f"{network.name}: {asked}"), toxics):
+    # a condition may lose one packet in a thousand: no run is long enough for a canary to tell that from none
+    with impaired(scene, Receipt(NAME, network.name, f"{network.name}: {asked}"), toxics, told=False):
         yield

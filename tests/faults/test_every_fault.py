@@ -20,8 +20,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "latency": {"latency_ms": 100}, "upgrade": {"release": "candidate"}, "bandwidth": {"rate_kb_per_s": 10},
     "slicer": {"average_size": 100, "delay_us": 5000}, "timeout": {"timeout_ms": 200}, "limit_data": {"bytes": 1000},
     "slow_close": {"delay_ms": 300},
-    "udp_loss": {"probability": 0.05}, "udp_latency": {"latency_ms": 60.0, "jitter_ms": 10.0},
-    "udp_duplicate": {"probability": 0.05},
+    "udp_loss": {"probability": 0.2}, "udp_latency": {"latency_ms": 60.0, "jitter_ms": 10.0},
+    "udp_duplicate": {"probability": 0.2},
 }  # fmt: skip
 Inject = Callable[[FakeScene], AbstractContextManager[Receipt]]
 COUNTED = {"undo+", "undo-", "event fault.injected", "event fault.receipt", "story"}

@@ -88,6 +88,7 @@ def served(host: str) -> Iterator[None]:
             thread.join(5.0)
 
 
+TRIES = 3  # a canary that a busy machine holds up proves nothing, and is right not to: then once more
 DIRECTED: dict[str, dict[str, Any]] = {
     "latency": {"latency_ms": 60}, "bandwidth": {"rate_kb_per_s": 40}, "black_hole": {}, "timeout": {"timeout_ms": 100},
     "slicer": {"average_size": 200, "delay_us": 4000}, "reset_peer": {}, "slow_close": {"delay_ms": 150},
@@ -102,12 +103,16 @@ def test_a_toxic_is_measured_on_and_off(tmp_path: Path, path: SimpleNamespace, n
     scene = RealTime(tmp_path)
     scene.stage = path
     arguments = FAULTS[name].arguments(direction=direction, **DIRECTED[name])
-    with FAULTS[name].injected(scene, "path", arguments) as receipt:
-        pass
-    assert receipt.landed is not None
-    assert receipt.landed.seen, receipt.landed.measured
-    assert receipt.mended is not None
-    assert receipt.mended.seen, receipt.mended.measured
+    said = []
+    for _ in range(TRIES):
+        with FAULTS[name].injected(scene, "path", arguments) as receipt:
+            pass
+        assert receipt.landed and receipt.mended
+        said += [receipt.landed.measured, receipt.mended.measured]
+        if receipt.landed.seen and receipt.mended.seen:
+            break
+    else:
+        pytest.fail("; ".join(said))
     assert path.toxiproxy.toxics("path") == ()
 
 

@@ -48,6 +48,15 @@ def test_a_loss_that_is_not_the_one_asked_for_did_not_land(scene: FakeScene, sha
     assert "not as asked" in receipt["measured_on"]
 
 
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_that_too_few_packets_met_to_tell_is_not_proven(scene: FakeScene, share: float) -> None:
+    """None at all is as likely as what was asked."""
+    proxy_of(scene).share = share
+    receipt = receipt_of(scene, probability=0.02)
+    assert not receipt["landed"]
+    assert "at least 400 needed for loss" in receipt["measured_on"]
+
+
 def test_a_loss_that_landed_late_did_not_land(scene: FakeScene) -> None:
     """Its first sign came later than chance allows, though its share over the whole time might pass."""
     proxy_of(scene).late_ns = 2_000_000_000
