@@ -57,6 +57,7 @@ class Scene:
     accounts: dict[str, OwnAccount] = field(default_factory=dict)  # those of the drill itself, by name
     upgraded: list[Upgraded] = field(default_factory=list)  # every candidate that was seen to run
     dead: dict[str, str] = field(default_factory=dict)  # service -> the id of the relay that was killed
+    path_faults: list[tuple[int, int]] = field(default_factory=list)  # when faults on UDP paths were on (ns)
     canaries: Canaries | None = None  # on every UDP path, where the UDP proxy is on stage
     known_accounts: list[ProbeAccount] = field(default_factory=list)  # those that a step has made itself known with
     _undo_count: int = 0

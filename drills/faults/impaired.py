@@ -131,8 +131,11 @@ def impaired(scene: Scene, receipt: Receipt, toxics: list[Toxic], *, told: bool 
 
     def proven_off() -> Proof:
         whole = Span(receipt.from_ns, max(receipt.from_ns, receipt.mending_ns - hold_ns))
-        found = measured(whole, True)
-        few = too_few(toxics, {one: look(scene, one.proxy, one.stream, whole) for one in places}) if told else ""
+        scene.path_faults.append((receipt.asked_ns - hold_ns, receipt.to_ns + hold_ns))
+        alone = _left_alone(whole, scene.path_faults[:-1])
+        now = {one: together([look(scene, one.proxy, one.stream, span) for span in alone]) for one in places}
+        found = judged(toxics, now, there, True, receipt.from_ns)
+        few = too_few(toxics, now) if told else ""
         found = Proof(False, f"{found.measured}; {few}") if few else found
         said = f"{found.measured}, from {_clock(scene, receipt.from_ns)} to {_clock(scene, receipt.to_ns)}"
         receipt.landed = Proof(found.seen, said)
@@ -142,6 +145,20 @@ def impaired(scene: Scene, receipt: Receipt, toxics: list[Toxic], *, told: bool 
         scene, receipt, inject=inject, heal=heal, proven_on=proven_on, proven_off=proven_off
     ):  # fmt: skip
         yield receipt
+
+
+def _left_alone(whole: Span, others: list[tuple[int, int]]) -> list[Span]:
+    """The parts of a time in which no fault that came and went meanwhile was on; all, where one nearly always was.
+
+    A condition lasts the whole run, and what a drill does to its path besides is not the condition's.
+    """
+    parts, from_ns = [], whole.from_ns
+    for begun_ns, ended_ns in sorted(other for other in others if other[1] > whole.from_ns):
+        parts.append(Span(from_ns, min(begun_ns, whole.to_ns)))
+        from_ns = max(from_ns, ended_ns)
+    parts.append(Span(from_ns, whole.to_ns))
+    left = [part for part in parts if part.to_ns > part.from_ns]
+    return left if 2 * sum(part.seconds for part in left) > whole.seconds or len(left) > 1 else [whole]
 
 
 @dataclass(frozen=True)

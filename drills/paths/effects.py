@@ -19,6 +19,7 @@ MEDIAN_MS = 1.0  # the issue's own figure for the proxy's accuracy
 OFF_SHARE = 1 / 3  # off again: less than a third of what was asked is left
 ENOUGH_HITS = 8.0  # so many packets ought to be hit before a share is believed
 DELAYS_MIN, SILENCE_MIN = 30, 20
+RARE = 0.01  # only conditions lose so little; a fault loses more (drills/faults/impaired.py, Share)
 NEVER = 1e-6  # a first hit later than this probability allows came late
 
 
@@ -54,7 +55,7 @@ def _share_effect(what: str, name: str, share: Callable[[Mapping[str, Any]], flo
         found, deviation = now.share(what), _deviation(wanted, now.sent, bursts(attributes))
         words = f"{name}: asked {_percent(wanted)}, measured {_percent(found)} ± {_percent(deviation)} of {now.sent}"
         allowed = DEVIATIONS * deviation
-        rare = now.sent * asked < ENOUGH_HITS  # so few hits are due that none at all is no wonder
+        rare = asked < RARE and now.sent * asked < ENOUGH_HITS  # so few hits are due that none at all is no wonder
         return Proof(abs(found - wanted) <= allowed and (rare or found - there > OFF_SHARE * asked), words)
 
     def off(attributes: Mapping[str, Any], now: Seen, there: float) -> Proof:

@@ -105,3 +105,17 @@ def test_without_a_condition_nothing_happens(scene: FakeScene) -> None:
     with networked(scene, None):
         pass
     assert scene.trail == []
+
+
+def test_a_condition_is_not_blamed_for_a_fault_that_came_and_went_under_it(scene: FakeScene) -> None:
+    """What a drill does to the path besides is not the condition's, and the condition still must be there."""
+    way = (("loss", {"probability": 0.02}),)
+    toxics = {side: {"upstream": way, "downstream": way} for side in ("clients", "hosts")}
+    row = FAULTS["udp_loss"]
+    with networked(scene, Network("lte", "a phone", toxics, "")):
+        scene.pause(10.0)
+        with row.injected(scene, "clients", row.arguments(probability=0.4)):
+            scene.pause(SECONDS)
+        scene.pause(10.0)
+    receipts = {one["fault"]: one for one in scene.journal.named("fault.receipt")}  # type: ignore[attr-defined]
+    assert receipts["udp_network"]["landed"] and receipts["udp_loss"]["landed"], receipts
