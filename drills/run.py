@@ -25,7 +25,7 @@ from drills.load.planning import load_settings, visits_per_s, window_length_s
 from drills.look_around import LookAround
 from drills.options import Options
 from drills.paths.canaries import flying
-from drills.paths.floor import floors
+from drills.paths.floor import floors, thinned
 from drills.probes.follower import Follower
 from drills.probes.relays import current_relay_id
 from drills.probes.watch import watched
@@ -147,6 +147,7 @@ def _rehearse(
         stack.callback(sweep, folder)  # last of all: whatever carries this run's mark and was never noted
         network = named_network(SCENARIOS, options.network, "--network") if options.network else None
         under = floors(network, scenario)
+        scenario = thinned(scenario) if network else scenario
         services = scenario.services + (compose.of_kind(UDP_PROXY) if network or on_udp_paths(scenario) else ())
         stage = stack.enter_context(choice.stage_of(options, compose, services, folder, signals, say,
                                                     upgrades="upgrade" in story.faults_of(scenario.fault)))  # fmt: skip

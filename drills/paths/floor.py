@@ -21,6 +21,7 @@ from drills.udp_proxy.toxics.table import KINDS
 SESSIONS, SECONDS = 64, 15.0  # as many session-seconds as a window of a drill has, and more
 PACKET_BYTES = 52
 ROUND_TRIPS = 3
+THINNED_PER_S = 30  # packets a second of each end, under a condition
 FOREVER_MS = 60_000.0  # where a way is closed: no limit over this floor says anything
 Ways = Mapping[str, Mapping[str, Toxics]]  # side -> stream -> toxics
 NOTHING: Ways = {"clients": {}, "hosts": {}}
@@ -52,7 +53,9 @@ class Floor:
 def floors(network: Network | None, scenario: Scenario) -> dict[str, Floor]:
     """For each window, the highest that the path can come to in it, by the condition and by faults on the path."""
     base = network.toxics if network else NOTHING
-    rates = (scenario.load.inputs_per_s, scenario.load.frames_per_s)
+    written = (scenario.load.inputs_per_s, scenario.load.frames_per_s)
+    load = thinned(scenario).load if network else scenario.load
+    rates = (load.inputs_per_s, load.frames_per_s, written)
     plain = floor_of(base, *rates)
     fault = plain
     for ways in _states(scenario.fault, base):
@@ -86,12 +89,24 @@ def _with(ways: Mapping[str, Toxics], streams: tuple[str, ...], toxic: tuple[str
             for stream in ("upstream", "downstream")}  # fmt: skip
 
 
-def floor_of(ways: Ways, inputs_per_s: int, frames_per_s: int) -> Floor:
-    """The floor of one state of the path."""
+def thinned(scenario: Scenario) -> Scenario:
+    """The drill with fewer packets: a proxy that holds every packet takes a test machine of two CPUs half of one.
+
+    That an input waits longer for its frame then is in the floor: it is no relay's doing.
+    """
+    load = scenario.load
+    fewer = {key: min(getattr(load, key), THINNED_PER_S) for key in ("inputs_per_s", "frames_per_s")}
+    return replace(scenario, load=load.model_copy(update=fewer))
+
+
+def floor_of(
+    ways: Ways, inputs_per_s: int, frames_per_s: int, written: tuple[int, int] | None = None
+) -> Floor:  # fmt: skip
+    """The floor of one state of the path; over what the rates that are ``written`` come to, where those are others."""
     if not any(toxics for side in ways.values() for toxics in side.values()):
         return Floor()
     with_path = _simulated(ways, inputs_per_s, frames_per_s)
-    without = _simulated(NOTHING, inputs_per_s, frames_per_s)
+    without = _simulated(NOTHING, *(written or (inputs_per_s, frames_per_s)))
     *added, usual_ms = [max(0.0, high - low) for high, low in zip(with_path, without, strict=True)]
     found = replace(Floor(*added), round_trip_ms=2 * usual_ms, rebound_s=ROUND_TRIPS * 2 * usual_ms / 1000)
     inputs, frames = _lost(ways, "clients", "hosts"), _lost(ways, "hosts", "clients")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drills.catalogue import SCENARIOS, Catalogue
-from drills.paths.floor import Floor, floor_of, floors
+from drills.paths.floor import Floor, floor_of, floors, thinned
 from drills.scenario.networks import load_network, networks
 from drills.verdict import Outcome, judge
 from tests.record_builder import RecordBuilder, promise, scenario_of, sound, tiers_of
@@ -94,3 +94,12 @@ def test_a_floor_excuses_nothing_beyond_itself() -> None:
     """A relay that adds 100 ms each way is as broken over a satellite as anywhere."""
     slow = under("geo_satellite", THERE_AND_BACK_S + 0.200)
     assert outcome(slow, "geo_satellite", floored=True) is Outcome.BROKEN
+
+
+def test_under_a_condition_ends_send_fewer_packets_and_the_longer_wait_for_a_frame_is_in_the_floor() -> None:
+    """A proxy that holds every packet takes half a CPU; what that costs an input is no relay's doing."""
+    calm = Catalogue().named(["calm"])[0]
+    assert (thinned(calm).load.inputs_per_s, thinned(calm).load.frames_per_s) == (30, 30)
+    network = load_network(networks(SCENARIOS)["lan"])
+    assert floors(network, calm)["calm"].present_ms_p95 > floor_of(network.toxics, 60, 60).present_ms_p95 + 5.0
+    assert floors(None, calm)["calm"] == Floor()
