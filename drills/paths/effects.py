@@ -55,8 +55,14 @@ def _share_effect(what: str, name: str, share: Callable[[Mapping[str, Any]], flo
         found, deviation = now.share(what), _deviation(wanted, now.sent, bursts(attributes))
         words = f"{name}: asked {_percent(wanted)}, measured {_percent(found)} ± {_percent(deviation)} of {now.sent}"
         allowed = DEVIATIONS * deviation
-        rare = asked < RARE and now.sent * asked < ENOUGH_HITS  # so few hits are due that none at all is no wonder
-        return Proof(abs(found - wanted) <= allowed and (rare or found - there > OFF_SHARE * asked), words)
+        hits = now.sent * asked
+        if asked < RARE and hits < ENOUGH_HITS:  # so few are due that none at all is no wonder
+            sign = True
+        elif hits / bursts(attributes) < ENOUGH_HITS:  # so few bursts that there may be half of them, or double
+            sign = found > there
+        else:
+            sign = found - there > OFF_SHARE * asked
+        return Proof(abs(found - wanted) <= allowed and sign, words)
 
     def off(attributes: Mapping[str, Any], now: Seen, there: float) -> Proof:
         asked, found = share(attributes), now.share(what)
