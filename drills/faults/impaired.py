@@ -178,9 +178,9 @@ def _there(scene: Scene, place: _Place, span: Span) -> Mapping[str, float]:
         if effect and effect.what != "delay" and toxic["stream"] == place.stream:
             share, already = effect.share(toxic["attributes"]), found.get(effect.what, 0.0)
             found[effect.what] = already + share - already * share
-    if delays := look(scene, place.proxy, place.stream, span).delays_ms:
-        # where nothing is late on purpose, what is late is the machine's doing, as while a stage is still being raised
-        found["delay"] = delays[len(delays) // 2 if late else len(delays) // 10]
+    # where nothing is late on purpose, what is late is the machine's doing, as while a stage is still being raised
+    if late and (delays := look(scene, place.proxy, place.stream, span).delays_ms):
+        found["delay"] = delays[len(delays) // 2]
     return found
 
 
