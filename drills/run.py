@@ -261,6 +261,7 @@ def _windows(
         longer = " or longer" if told else ""
         say(f"{scenario.name}: {window}, {length_s:.0f} s{longer}, {per_s:.1f} visits a second")
         scene.load.visits(per_s)
+        scene.pause(scene.load_settings.path_s)  # what was sent in the window before is not to meet this one on its way
         scene.journal.write("window.opened", window=window)
         try:
             if told:

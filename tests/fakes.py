@@ -517,7 +517,7 @@ class FakeScene(Scene):
         self.at: list[tuple[float, Callable[[], None]]] = []
         self.on_hold: Callable[[], None] = lambda: None
         super().__init__(
-            stage=FakeStage(self.trail), load=FakeLoad(), load_settings=SimpleNamespace(),
+            stage=FakeStage(self.trail), load=FakeLoad(), load_settings=SimpleNamespace(path_s=0.0),
             journal=FakeJournal(self.trail), folder=folder, heartbeat_s=5.0, signals=Signals(), follower=FakeFollower(),
         )  # fmt: skip
         self.stage.udp_proxy.now_ns = self.now_ns  # type: ignore[union-attr,assignment]

@@ -102,7 +102,8 @@ def impaired(scene: Scene, receipt: Receipt, toxics: list[Toxic], *, told: bool 
     before_ns = scene.now_ns()
     places = _places(toxics)
     there = {one: _there(scene, one, Span(before_ns - BEFORE_NS, before_ns)) for one in places}
-    hold_ns = max((toxic.holds_ns for toxic in toxics), default=0) + ON_ITS_WAY_NS
+    way_ns = int(scene.load_settings.path_s * 1e9) + ON_ITS_WAY_NS
+    hold_ns = max((toxic.holds_ns for toxic in toxics), default=0) + way_ns
     lost_before = server.own_losses()
 
     def inject() -> None:
@@ -118,7 +119,7 @@ def impaired(scene: Scene, receipt: Receipt, toxics: list[Toxic], *, told: bool 
         return judged(toxics, now, there, on, span.from_ns)
 
     def settled(from_ns: int, packets: int, on: bool) -> Proof:
-        to_ns = scene.now_ns() - (hold_ns if on else ON_ITS_WAY_NS)
+        to_ns = scene.now_ns() - (hold_ns if on else way_ns)
         span = Span(from_ns, max(from_ns, to_ns))
         fewest = min((look(scene, one.proxy, one.stream, span).sent for one in places), default=0)
         if fewest < packets:
@@ -139,7 +140,7 @@ def impaired(scene: Scene, receipt: Receipt, toxics: list[Toxic], *, told: bool 
         found = Proof(False, f"{found.measured}; {few}") if few else found
         said = f"{found.measured}, from {_clock(scene, receipt.from_ns)} to {_clock(scene, receipt.to_ns)}"
         receipt.landed = Proof(found.seen, said)
-        return eventually(scene, OFF_S, lambda: settled(receipt.to_ns, OFF_PACKETS, False))
+        return eventually(scene, OFF_S + way_ns / 1e9, lambda: settled(receipt.to_ns, OFF_PACKETS, False))
 
     with carried_out(
         scene, receipt, inject=inject, heal=heal, proven_on=proven_on, proven_off=proven_off

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from drills.scene import Scene
 
 REBOUND_S = 1.0
-EVERYBODY_S = 0.2  # an end sends 60 packets a second: by then everybody's next packet has gone
+HEARD_NS, ON_ITS_WAY_S = 200_000_000, 0.1
+EVERYBODY_S = 0.2  # an end sends 30 packets a second at least: by then everybody's next packet has gone
 
 
 @contextmanager
@@ -23,6 +24,7 @@ def _rebound(scene: Scene, path: str, arguments: Arguments) -> Iterator[Receipt]
     """Every flow of the path gets a new source port towards its relay, as behind a NAT that forgot it."""
     server, proxies = proxy_of(scene), scene.stage.on_path(path)
     before = {proxy: look(scene, proxy, "upstream", Span(0, scene.now_ns())).port for proxy in proxies}
+    way_s = scene.load_settings.path_s + ON_ITS_WAY_S
     receipt = Receipt("udp_rebind", path, f"{path}: a new source port for every flow")
 
     def rebound() -> Proof:
@@ -32,7 +34,8 @@ def _rebound(scene: Scene, path: str, arguments: Arguments) -> Iterator[Receipt]
 
     def heard() -> Proof:
         now_ns = scene.now_ns()
-        span = Span(max(receipt.to_ns, now_ns - 300_000_000), max(receipt.to_ns, now_ns - 100_000_000))
+        settled_ns = now_ns - int(way_s * 1e9)
+        span = Span(max(receipt.to_ns, settled_ns - HEARD_NS), max(receipt.to_ns, settled_ns))
         seen = [look(scene, proxy, stream, span) for proxy in proxies for stream in ("upstream", "downstream")]
         came, sent = sum(one.sent - one.lost for one in seen), sum(one.sent for one in seen)
         left = [proxy for proxy in proxies if "udp_rebind" in server.toxics(proxy)]
@@ -48,8 +51,8 @@ def _rebound(scene: Scene, path: str, arguments: Arguments) -> Iterator[Receipt]
         scene, receipt,
         inject=inject,
         heal=lambda: each(*(partial(server.remove_toxic, proxy, "udp_rebind") for proxy in proxies)),
-        proven_on=lambda: eventually(scene, REBOUND_S, rebound),
-        proven_off=lambda: eventually(scene, REBOUND_S, heard),
+        proven_on=lambda: eventually(scene, REBOUND_S + way_s, rebound),
+        proven_off=lambda: eventually(scene, REBOUND_S + way_s, heard),
     ):  # fmt: skip
         yield receipt
 
