@@ -183,7 +183,7 @@ def _rehearse(
         if _windows(scene, scenario, tiers, options, say, pursuit):
             stage.step_back()
         else:
-            scene.pause(SETTLE_S)
+            scene.pause(SETTLE_S + 2 * settings.path_s)
         load.finish()
         held.callback(say, f"{scenario.name}: lowering the stage")
         if look_around:
@@ -261,7 +261,8 @@ def _windows(
         longer = " or longer" if told else ""
         say(f"{scenario.name}: {window}, {length_s:.0f} s{longer}, {per_s:.1f} visits a second")
         scene.load.visits(per_s)
-        scene.pause(scene.load_settings.path_s)  # what was sent in the window before is not to meet this one on its way
+        # an input that was due in the window before, and the frame that shows it, are not to meet this one on their way
+        scene.pause(2 * scene.load_settings.path_s)
         scene.journal.write("window.opened", window=window)
         try:
             if told:
