@@ -8,7 +8,7 @@ import pytest
 
 from drills.errors import CannotRun
 from drills.faults.base import Arguments, Proof, each, eventually
-from drills.faults.canary import round_trips
+from drills.faults.canary import Canary, round_trips
 from drills.faults.latency import LatencyArguments
 from drills.faults.table import FAULTS
 from drills.faults.toxic import Directed
@@ -89,6 +89,26 @@ def test_latency_is_asked_for_by_direction_and_measured_as_a_round_trip(
     with FAULTS["latency"].injected(scene, "ends_to_gateway", arguments) as receipt:
         assert receipt.landed.measured.startswith(f"asked {measured} ms, measured {measured}.0 ± 0.0 ms")
         assert receipt.landed.seen
+
+
+@pytest.mark.parametrize(("before_ms", "now_ms", "seen"), [
+    ((2.0, 2.0, 4.1, 4.1, 4.2), (103.0, 103.0, 103.0, 103.0, 103.0), True),  # 98.9 more, and they were 2.1 apart
+    ((2.0, 2.0, 2.0, 2.0, 2.0), (97.0, 97.0, 97.0, 97.0, 97.0), False),
+    ((2.0, 2.0, 90.0, 90.0, 90.0), (103.0, 103.0, 103.0, 103.0, 103.0), False),  # anything could be said to be that
+])  # fmt: skip
+def test_a_latency_is_seen_where_requests_were_no_more_apart_than_it_is_off(
+    scene: FakeScene,
+    monkeypatch: pytest.MonkeyPatch,
+    before_ms: tuple[float, ...],
+    now_ms: tuple[float, ...],
+    seen: bool,
+) -> None:
+    """A machine that held up those before makes the difference smaller; half of what was asked is asked in any case."""
+    flown = iter([*before_ms, *now_ms])
+    monkeypatch.setattr("drills.faults.canary.through", lambda *_: Canary("ok", next(flown, 2.0)))
+    arguments = LatencyArguments(latency_ms=100, direction="upstream")
+    with FAULTS["latency"].injected(scene, "ends_to_gateway", arguments) as receipt:
+        assert receipt.landed.seen is seen
 
 
 def test_the_receipt_of_a_toxic_says_from_when_to_when_it_was_measured(scene: FakeScene) -> None:
