@@ -109,7 +109,7 @@ def test_a_scenario_comes_out_as_it_was_written(catalogue: Catalogue) -> None:
     assert isinstance(drain, Injection) and (drain.fault, drain.subject, drain.lasts) == ("drain", "relay_a", None)
     kinds = [step.name if isinstance(step, Action) else step.fault for step in drain.steps]
     assert kinds == ["sample_leases", "hold", "down", "await_reregistration", "sample_leases", "hold", "empty",
-                     "restart", "await_back"]  # fmt: skip
+                     "restart", "await_back", "hold"]  # fmt: skip
     assert drill.text == drill.path.read_text(encoding="utf-8")
 
 
