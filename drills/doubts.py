@@ -13,7 +13,7 @@ from itertools import groupby, pairwise
 
 from drills.measures import generator
 from drills.measures.media import lost_at_ends
-from drills.measures.waiting import Wait, longest_wait_ms, wait_of
+from drills.measures.waiting import LOOK_NS, Wait, longest_wait_ms, wait_of
 from drills.objectives import CLAIMS, DoubtKind, Shape
 from drills.record import Event, Record, Span
 from drills.scenario.models import Action, Injection, Scenario, Step
@@ -31,7 +31,6 @@ BUSY_SHARE_MAX, SATURATED_S = 0.9, 2
 BACKLOG_NS = 5_000_000_000
 NETWORK, UDP_PROXY = "udp_network", "udp_proxy"  # a condition's receipts (drills/faults/network.py), and a service
 CLOCK_STEP_NS = 50_000_000  # the wall clock against the monotonic one, from one second to the next
-LOOK_NS = 1_500_000_000  # a witness speaks once a second, of the second before; with some delay
 KILLED = ("ended by itself with -9", "ended by itself with 137")  # SIGKILL, of a process and of a container (128 + 9)
 SKIPPED_RATIO_MAX = 0.001
 WITNESS_NS = 2_500_000_000  # witnesses speak once a second; after this long without a word nobody was watching
@@ -179,29 +178,28 @@ def _own_losses(record: Record, window: str, span: Span) -> list[Doubt]:
     """Drops in our own sockets grow only on our account; the counters are cumulative per worker."""
     lost = 0
     for worker in {event["worker"] for event in record.named("generator.second")}:
-        counts = [(event.ns, event["own_drops"]) for event in record.named("generator.second")
-                  if event["worker"] == worker]  # fmt: skip
-        before = max((count for ns, count in counts if ns < span.from_ns), default=0)
-        # one look past the window's end, which covers its last second
-        inside = [count for ns, count in counts if span.from_ns <= ns < span.to_ns + LOOK_NS]
-        lost += max(0, max(inside, default=before) - before)
+        lost += _risen([(event.ns, event["own_drops"]) for event in record.named("generator.second")
+                        if event["worker"] == worker], span)  # fmt: skip
     if lost:
         words = f"{lost} packets died in our own sockets"
         return [Doubt(DoubtKind.OWN_LOSS, window, ONLY_BROKEN, words, most_failures=lost)]
     return []
 
 
+def _risen(counts: list[tuple[int, int]], span: Span) -> int:
+    """By how much a counter, looked at once a second, has risen in a window; one look past its end covers the last."""
+    before = max((count for ns, count in counts if ns < span.from_ns), default=0)
+    inside = [count for ns, count in counts if span.from_ns <= ns < span.to_ns + LOOK_NS]
+    return max(0, max(inside, default=before) - before)
+
+
 def _udp_proxy(record: Record, window: str, span: Span) -> list[Doubt]:
     """What the proxy on the UDP paths lost by itself is nobody else's doing; its counter says how much so far."""
-    looks = record.named("udp_proxy.second")
     found = []
-    if looks:
-        around = [event for event in looks if event.ns < span.to_ns + 1_500_000_000]  # one look past the window's end
-        before = max((event["own_losses"] for event in looks if event.ns < span.from_ns), default=0)
-        lost = max((event["own_losses"] for event in around), default=before) - before
-        if lost > 0:
-            words = f"the UDP proxy lost {lost} packets that it was not asked to lose"
-            found.append(Doubt(DoubtKind.OWN_LOSS, window, BOTH, words, most_failures=lost))
+    lost = _risen([(event.ns, event["own_losses"]) for event in record.named("udp_proxy.second")], span)
+    if lost:
+        words = f"the UDP proxy lost {lost} packets that it was not asked to lose"
+        found.append(Doubt(DoubtKind.OWN_LOSS, window, BOTH, words, most_failures=lost))
     if silent := [event for event in record.named("udp_proxy.silent") if event.ns in span]:
         words = f"the UDP proxy did not say what it has lost: {silent[0]['error']}"
         found.append(Doubt(DoubtKind.OWN_LOSS, window, BOTH, words))
@@ -263,7 +261,7 @@ def _saturated(record: Record, window: str, span: Span) -> list[Doubt]:
 
 
 def _clock(record: Record, window: str, span: Span) -> list[Doubt]:
-    around = Span(span.from_ns - 1_500_000_000, span.to_ns + 1_500_000_000)  # a step between two looks at a border
+    around = Span(span.from_ns - LOOK_NS, span.to_ns + LOOK_NS)  # a step between two looks at a border
     offsets = [event["wall_minus_monotonic_ns"] for event in record.named("machine.second") if event.ns in around]
     steps = [abs(after - before) for before, after in pairwise(offsets)]
     if max(steps, default=0) > CLOCK_STEP_NS:

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from drills.errors import CannotRun
-from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out, each, eventually
+from drills.faults.base import Arguments, Fault, Proof, Receipt, carried_out, each, eventually, on_the_clock
 from drills.paths.effects import EFFECTS, Effect
 from drills.paths.notes import Seen, seen, together
 from drills.record import Span
@@ -138,7 +137,7 @@ def impaired(scene: Scene, receipt: Receipt, toxics: list[Toxic], *, told: bool 
         found = judged(toxics, now, there, True, receipt.from_ns)
         few = too_few(toxics, now) if told else ""
         found = Proof(False, f"{found.measured}; {few}") if few else found
-        said = f"{found.measured}, from {_clock(scene, receipt.from_ns)} to {_clock(scene, receipt.to_ns)}"
+        said = f"{found.measured}, from {on_the_clock(scene, receipt.from_ns)} to {on_the_clock(scene, receipt.to_ns)}"
         receipt.landed = Proof(found.seen, said)
         return eventually(scene, OFF_S + way_ns / 1e9, lambda: settled(receipt.to_ns, OFF_PACKETS, False))
 
@@ -236,9 +235,3 @@ def _note_counts(scene: Scene, receipt: Receipt, toxics: list[Toxic], lost_befor
         acted |= {f"{proxy} {name}": count for name, count in counts.items()}
     receipt.detail["acted"] = acted
     receipt.detail["own_losses"] = server.own_losses() - lost_before
-
-
-def _clock(scene: Scene, ns: int) -> str:
-    """The wall clock (UTC) at a moment of the monotonic one."""
-    moment = datetime.now(UTC) - timedelta(microseconds=(scene.now_ns() - ns) / 1000)
-    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from drills.measures.waiting import longest_wait_ms, wait_of
+from drills.measures.waiting import LOOK_NS, longest_wait_ms, wait_of
 from drills.record import Record, Span
 
-LOOK_NS = 1_500_000_000  # a witness speaks once a second, of the second before; with some delay
 STEP_NS = 50_000_000  # the wall clock against the monotonic one, from one second to the next
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from drills.record import Event
 
+LOOK_NS = 1_500_000_000  # a witness speaks once a second, of the second before; with some delay
 # A stage process that waited for a CPU this long in one second may be late because of the machine, not by itself.
 WAITED_MS_MAX = 250.0
 # Records that have it say how long at most within any STALL_S (drills/probes/machine.py): many short waits, which add

@@ -8,12 +8,12 @@ any use is listed as established in some table of the stage.
 from __future__ import annotations
 
 import contextlib
-import socket
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from drills.stage.addresses import address_of
 
 if TYPE_CHECKING:
     from drills.stage.base import Stage
@@ -49,10 +49,4 @@ def listed(pid: int | str) -> Iterable[tuple[Connection, str]]:
         for line in Path(f"/proc/{pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
             _, local, remote, state, *_ = line.split()
             if state in (ESTABLISHED, CLOSE_WAIT):
-                yield (_address(local), _address(remote)), state
-
-
-def _address(text: str) -> str:
-    """host:port from the kernel's hexadecimal form, whose address is in the machine's own byte order."""
-    host, _, port = text.partition(":")
-    return f"{socket.inet_ntoa(struct.pack('=L', int(host, 16)))}:{int(port, 16)}"
+                yield ("{}:{}".format(*address_of(local)), "{}:{}".format(*address_of(remote))), state

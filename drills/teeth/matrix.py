@@ -61,8 +61,7 @@ class _Running:
     @property
     def carries_another(self) -> bool:
         """Whether the next may be got ready beside it."""
-        sound = not self.rows[0].defect
-        return self.keeps_up and ("recovery" in self.progress.opened if sound else True)
+        return self.keeps_up and (bool(self.rows[0].defect) or "recovery" in self.progress.opened)
 
     @property
     def keeps_up(self) -> bool:
