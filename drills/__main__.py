@@ -92,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("names", nargs="*", metavar="NAME")
     one.add_argument("--suite", choices=SUITES)
     one.add_argument("--side-by-side", type=int, choices=(1, 2), default=1, help="how many drills at once, after calm")
+    one.add_argument("--attempts", type=_count, default=1, metavar="N", help="run again what was inconclusive; 1")
     one.add_argument(
         "--fail-overdue", action="store_true", help="exit code 1 while a finding of this target is overdue"
     )

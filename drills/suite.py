@@ -10,28 +10,24 @@ from pathlib import Path
 
 from drills import ledger
 from drills.apart import Done
-from drills.catalogue import CONTROL, SCENARIOS, Catalogue
+from drills.catalogue import CONTROL, Catalogue
 from drills.ending import Row, as_json, as_text
 from drills.errors import BadInput, CannotRun, Exit, Interrupted, combined
-from drills.faults.table import FAULTS
 from drills.findings.after import folded_in
 from drills.findings.reading import FOLDER, read_findings
 from drills.judging import judge_folder, note_control
 from drills.load.planning import visits_per_s
 from drills.look_around import MAX_S, LookAround
 from drills.options import Options
+from drills.placing import check_defects, check_stage, options_of, placed
 from drills.recovery import recover_all, words_of
-from drills.reference.defects import REGISTRY
 from drills.report.month import write_month
 from drills.report.terminal import verdict_lines
 from drills.run import run_drill, run_folder
 from drills.scenario.models import WINDOWS, Scenario
-from drills.scenario.networks import named_network
-from drills.scenario.problems import one_of
 from drills.side_by_side import SideBySide, longest_first
 from drills.signals import Signals
 from drills.stage.base import REAL_HEARTBEAT_S
-from drills.stage.choice import chosen
 from drills.stage.priority import may_be_raised_beside
 from drills.standing import standing_stage
 from drills.story import faults_of
@@ -40,72 +36,6 @@ from drills.view.teller import Teller
 from drills.wavry.errors import WireError
 
 Say = Callable[[str], None]
-
-
-def options_of(arguments: argparse.Namespace) -> Options:
-    """The options of a command line, checked; raises BadInput or CannotRun before anything starts."""
-    unknown = [name for name in arguments.defect if name not in REGISTRY]
-    if unknown:
-        raise BadInput(f"--defect: found {', '.join(unknown)}, expected one of {one_of(REGISTRY, unknown[0])}")
-    options = Options(
-        target=arguments.target, tier=arguments.tier, pace=arguments.pace, seed=arguments.seed,
-        defects=tuple(arguments.defect), out=(arguments.out or Options().out).absolute(),
-        command=arguments.command_line, suite=getattr(arguments, "suite", None) or "",
-        network=getattr(arguments, "network", None) or "",
-    )  # fmt: skip
-    options.check()
-    if options.network:
-        named_network(SCENARIOS, options.network, "--network")  # what is wrong with it is said before anything starts
-    stage, why = chosen(arguments.stage or "", options.target)
-    return replace(options, stage=stage, stage_why=why)
-
-
-OTHER_STAGE = {"processes": "containers", "containers": "processes"}
-
-
-def lacking(scenario: Scenario, stage: str) -> list[str]:
-    """What a drill asks for and a stage does not have; nothing where it can be rehearsed there."""
-    faults = faults_of(scenario.fault)
-    where = f"{scenario.path}: fault: found"
-    found = [f"{where} {fault}, expected a fault that a stage of {stage} offers"
-             for fault in faults if stage not in FAULTS[fault].stages]  # fmt: skip
-    if scenario.only and scenario.only != stage:
-        found.append(f"{scenario.path}: stage.only: found {scenario.only}, expected a drill that can stand on {stage}")
-    return found + [f"{where} {fault}, expected a fault that can be made here: {why}"
-                    for fault in faults if (why := FAULTS[fault].unable(stage))]  # fmt: skip
-
-
-def check_stage(scenarios: list[Scenario], options: Options) -> None:
-    """Raises BadInput where a drill asks for more than its stage offers, CannotRun where nobody asked for that one."""
-    problems = [line for scenario in scenarios for line in lacking(scenario, options.stage)]
-    if problems and options.stage_why != "asked for":
-        raise CannotRun(f"{'; '.join(problems)} ({options.stage_why})")
-    if problems:
-        raise BadInput(*problems)
-
-
-def placed(scenario: Scenario, options: Options) -> Options:
-    """The options for a drill of a suite: on the suite's stage, or on the other where that alone has what it needs.
-
-    Raises CannotRun or BadInput where the other stage cannot be had here, or does not have it either.
-    """
-    problems = lacking(scenario, options.stage)
-    if not problems:
-        return options
-    other = OTHER_STAGE[options.stage]
-    if lacking(scenario, other):
-        raise CannotRun("; ".join(problems))
-    stage, _ = chosen(other, options.target)
-    return replace(options, stage=stage, stage_why=f"a stage of {options.stage} lacks what it needs")
-
-
-def check_defects(scenarios: list[Scenario], options: Options) -> None:
-    """Raises BadInput where a defect could not show: a candidate's, in a drill that upgrades nothing."""
-    candidates = [name for name in options.defects if REGISTRY[name].release]
-    idle = [scenario.name for scenario in scenarios if "upgrade" not in faults_of(scenario.fault)]
-    if candidates and idle:
-        raise BadInput(f"--defect: found {', '.join(candidates)}, which only a candidate has, expected a drill that "
-                       f"upgrades to one: {', '.join(idle)} does not")  # fmt: skip
 
 
 def run_suite(arguments: argparse.Namespace, tell: Teller) -> Exit:
@@ -132,7 +62,7 @@ def run_suite(arguments: argparse.Namespace, tell: Teller) -> Exit:
         for ran, (_, some) in zip(suites, passes, strict=True):
             ran.control = suites[0].control
             if not signals.interrupted:
-                ran.run(ran.place(some), signals, at_once=arguments.side_by_side)
+                ran.run_attempts(ran.place(some), signals, at_once=arguments.side_by_side, most=arguments.attempts)
     named = [replace(row, name=f"{row.name} under {asked.network}" if asked.network else row.name)
              for ran, (asked, _) in zip(suites, passes, strict=True) for row in ran.rows.values()]  # fmt: skip
     rows = [row for row in named if row.words]
@@ -158,6 +88,10 @@ def _look_around(arguments: argparse.Namespace, scenarios: Sequence[Scenario]) -
         if arguments.hold_max_s:
             raise BadInput("--hold-max-s: found it without --hold, expected both")
         return None
+    if arguments.attempts > 1:
+        raise BadInput(
+            "--hold: found it with --attempts, expected one of them: only the last stage could be left standing"
+        )
     if len(scenarios) > 1:
         raise BadInput(f"--hold: found {len(scenarios)} drills, expected one: only its stage can be left standing")
     return LookAround(arguments.hold_max_s or MAX_S)
@@ -185,6 +119,7 @@ class Suite:
     look_around: LookAround | None = None  # after the only drill
     control: str = ""  # what calm came to where it was not held, for the record of every other
     options_of: dict[str, Options] = field(default_factory=dict)  # of each drill that can be run
+    attempt: int = 1
 
     def place(self, scenarios: Sequence[Scenario]) -> list[Scenario]:
         """Find each drill its stage; those that can have none here are rows of their own, and the others are run."""
@@ -200,6 +135,21 @@ class Suite:
                 self.tell(f"{scenario.name}: on a stage of {options.stage} ({options.stage_why})")
             found.append(scenario)
         return found
+
+    def run_attempts(self, scenarios: Sequence[Scenario], signals: Signals, *, at_once: int, most: int) -> None:
+        """All of them, and again whatever came out inconclusive, so often at most; what broke or held stays so.
+
+        Each attempt is a run with a record of its own. Where calm is broken no other can come to anything else.
+        """
+        left = [*scenarios]
+        while left:
+            self.run(left, signals, at_once=at_once)
+            self.attempt += 1
+            left = [one for one in left if self.rows[one.name].verdict is Outcome.INCONCLUSIVE]
+            if signals.interrupted or self.attempt > most or self.control == Outcome.BROKEN:
+                return
+            if left:
+                self.tell(f"attempt {self.attempt} of {most}: {', '.join(one.name for one in left)}")
 
     def run(self, scenarios: Sequence[Scenario], signals: Signals, *, at_once: int) -> None:
         """All of them; an interrupt keeps the rest from being begun. Raises Interrupted where seats were at work."""
@@ -226,9 +176,9 @@ class Suite:
             ).run(ordered)
 
     def _note(self, row: Row) -> None:
-        self.rows[row.name] = row
-        if row.name == CONTROL and row.verdict is not Outcome.HELD:
-            self.control = str(row.verdict) if row.verdict else "not run"
+        self.rows[row.name] = replace(row, attempt=self.attempt)
+        if row.name == CONTROL:
+            self.control = "" if row.verdict is Outcome.HELD else str(row.verdict) if row.verdict else "not run"
 
     def _done(self, scenario: Scenario, done: Done) -> None:
         """A drill that ran in a process of its own: its lines together, and its row."""

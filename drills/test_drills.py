@@ -14,11 +14,11 @@ import pytest
 
 from drills.catalogue import Catalogue
 from drills.judging import judge_folder
+from drills.placing import check_stage, options_of
 from drills.recovery import recover_all
 from drills.report.terminal import verdict_lines
 from drills.run import run_drill
 from drills.signals import Signals
-from drills.suite import check_stage, options_of
 from drills.verdict import Outcome, Verdict
 
 

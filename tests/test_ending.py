@@ -9,6 +9,7 @@ from drills.ending import Row, as_json, as_text
 from drills.errors import Exit
 from drills.weighing import Outcome
 
+AGAIN = Row("relay_loss", Outcome.HELD, "reports/2026-11/relay_loss/b", Exit.HELD, attempt=2)
 ROWS = [Row("calm", Outcome.HELD, "reports/2026-11/calm/a", Exit.HELD), Row("relay_drain", None, "no engine")]
 OVERDUE = ("overdue since 2026-11-20: reference.calm.x (minor, new, owner nobody)",)
 
@@ -26,8 +27,17 @@ def test_programs_get_the_same() -> None:
     told = json.loads(as_json(ROWS, ["rollback"], None, OVERDUE, Exit.CANNOT_RUN))
     assert told["exit_code"] == 3 and told["report"] is None and told["overdue"] == [*OVERDUE]
     assert told["drills"] == [
-        {"drill": "calm", "verdict": "held", "exit_code": 0, "folder": "reports/2026-11/calm/a", "problem": None},
-        {"drill": "relay_drain", "verdict": None, "exit_code": 3, "folder": None, "problem": "no engine"},
+        {"drill": "calm", "verdict": "held", "exit_code": 0, "folder": "reports/2026-11/calm/a", "problem": None,
+         "attempt": 1},
+        {"drill": "relay_drain", "verdict": None, "exit_code": 3, "folder": None, "problem": "no engine",
+         "attempt": 1},
         {"drill": "rollback", "verdict": None, "exit_code": 2, "folder": None,
          "problem": "the command was interrupted"},
     ]  # fmt: skip
+
+
+def test_an_attempt_after_the_first_is_said() -> None:
+    """The folder is that of the last one."""
+    assert as_text([AGAIN], [], None, (), Exit.HELD).endswith("reports/2026-11/relay_loss/b (attempt 2)")
+    (told,) = json.loads(as_json([AGAIN], [], None, (), Exit.HELD))["drills"]
+    assert (told["folder"], told["attempt"]) == ("reports/2026-11/relay_loss/b", 2)

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from drills import __main__, suite
+from drills import __main__, placing, suite
 from drills.catalogue import SCENARIOS, Catalogue
 from drills.errors import BadInput, CannotRun, Exit, Interrupted
 from drills.options import Options
+from drills.placing import check_stage, options_of
 from drills.scenario.models import Scenario
 from drills.scenario.parse import load_scenario
 from drills.signals import Signals
-from drills.suite import check_stage, options_of
 from drills.weighing import Outcome
 from tests.fakes import FakeTeller
 
@@ -87,7 +87,7 @@ def test_a_drill_of_a_suite_is_run_on_the_stage_that_has_what_it_needs(
     monkeypatch: pytest.MonkeyPatch, stage: str, name: str, other: str
 ) -> None:
     """Its suite is one for both stages; the others stay where they were to be."""
-    monkeypatch.setattr(suite, "chosen", Asked(other, "asked for").chosen)
+    monkeypatch.setattr(placing, "chosen", Asked(other, "asked for").chosen)
     (drill, calm) = Catalogue().named([name, "calm"])
     ran = suite.Suite(Catalogue(), Options(stage=stage, stage_why="asked for"), FakeTeller(), {})
     assert ran.place([calm, drill]) == [calm, drill]
@@ -102,7 +102,7 @@ def test_a_drill_whose_stage_cannot_be_had_is_a_row_and_keeps_no_other_from_bein
     def refused(asked: str, target: str) -> tuple[str, str]:
         raise CannotRun(f"no engine for {asked}")
 
-    monkeypatch.setattr(suite, "chosen", refused)
+    monkeypatch.setattr(placing, "chosen", refused)
     (drill, calm) = Catalogue().named(["gateway_crash", "calm"])
     ran = suite.Suite(Catalogue(), Options(stage="processes", stage_why="asked for"), FakeTeller(), {})
     assert ran.place([calm, drill]) == [calm]
@@ -133,7 +133,7 @@ def command(stage: str | None) -> argparse.Namespace:
     """The options of `drills run`, with this --stage."""
     return argparse.Namespace(target="reference", stage=stage, tier="stage", pace="real", seed=1, defect=[], out=None,
                               command_line="drills run", fail_overdue=False, json=False, hold=False,
-                              hold_max_s=None)  # fmt: skip
+                              hold_max_s=None, attempts=1)  # fmt: skip
 
 
 @pytest.mark.parametrize(("said", "asked"), [(None, ""), ("containers", "containers"), ("processes", "processes")])
@@ -142,7 +142,7 @@ def test_the_stage_and_why_it_was_chosen_are_options_of_the_run(
 ) -> None:
     """From there both come into the record."""
     choice = Asked("processes", FALLEN_BACK)
-    monkeypatch.setattr(suite, "chosen", choice.chosen)
+    monkeypatch.setattr(placing, "chosen", choice.chosen)
     options = options_of(command(said))
     assert choice.asked == [(asked, "reference")]
     assert (options.stage, options.stage_why) == choice.given
@@ -165,7 +165,7 @@ def test_nothing_starts_for_a_drill_that_the_stage_cannot_rehearse(
 
     for name in ("run_drill", "standing_stage", "recover_all"):
         monkeypatch.setattr(suite, name, refuse)
-    monkeypatch.setattr(suite, "chosen", Asked(stage, why).chosen)
+    monkeypatch.setattr(placing, "chosen", Asked(stage, why).chosen)
     monkeypatch.setattr(suite, "Catalogue", partial(Catalogue, folder=folder))
     names = ["calm", "crashing"] if verb == "run" else ["crashing"]
     assert __main__.main([verb, *names]) == code
@@ -184,7 +184,7 @@ def test_the_stage_is_said_in_one_line_before_anything_starts(
     def enough(*_: Any, **__: Any) -> Any:
         raise Enough
 
-    monkeypatch.setattr(suite, "chosen", Asked("processes", FALLEN_BACK).chosen)
+    monkeypatch.setattr(placing, "chosen", Asked("processes", FALLEN_BACK).chosen)
     monkeypatch.setattr(suite, "run_drill", enough)
     tell = FakeTeller()
     arguments = command(None)
@@ -204,7 +204,7 @@ def suite_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *rows: suite.Row
             signals.interrupted = "SIGINT"
             raise Interrupted("SIGINT")
 
-    monkeypatch.setattr(suite, "chosen", Asked("processes", "asked for").chosen)
+    monkeypatch.setattr(placing, "chosen", Asked("processes", "asked for").chosen)
     monkeypatch.setattr(suite, "write_month", lambda out, month: out / month)
     monkeypatch.setattr(suite.Suite, "run", ran)
     arguments = command("processes")
@@ -267,3 +267,45 @@ def test_calm_runs_first_and_alone_and_what_it_came_to_binds_the_others(
     control = "inconclusive" if "calm" in here else ""
     assert ran == [(name, "" if name == "calm" else control) for name in here]
     assert elsewhere == [(name, control) for name in apart]
+
+
+def attempted(monkeypatch: pytest.MonkeyPatch, most: int, **outcomes: list[Outcome]) -> tuple[suite.Suite, list[str]]:
+    """A suite whose drills come to these outcomes, one after another; and which were run, in order."""
+    ran: list[str] = []
+
+    def run(self: suite.Suite, scenarios: list[Scenario], signals: Signals, *, at_once: int) -> None:
+        for drill in scenarios:
+            ran.append(drill.name)
+            self._note(suite.Row(drill.name, outcomes[drill.name].pop(0), "folder", Exit.INCONCLUSIVE))
+
+    monkeypatch.setattr(suite.Suite, "run", run)
+    made = suite.Suite(Catalogue(), Options(), FakeTeller(), {})
+    made.run_attempts(Catalogue().named([*outcomes]), Signals(), at_once=1, most=most)
+    return made, ran
+
+
+def test_only_what_was_inconclusive_is_attempted_again_and_the_last_attempt_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What held or broke is known; a broken run is never given a second chance."""
+    held, broken, unknown = Outcome.HELD, Outcome.BROKEN, Outcome.INCONCLUSIVE
+    made, ran = attempted(
+        monkeypatch, 3, calm=[unknown, held], relay_drain=[broken], relay_loss=[unknown, unknown, broken]
+    )
+    assert ran == ["calm", "relay_drain", "relay_loss", "calm", "relay_loss", "relay_loss"]
+    assert {name: (row.verdict, row.attempt) for name, row in made.rows.items()} == {
+        "calm": (held, 2), "relay_drain": (broken, 1), "relay_loss": (broken, 3)}  # fmt: skip
+    assert made.control == ""  # calm's second attempt binds nobody
+    assert made.tell.said == ["attempt 2 of 3: calm, relay_loss", "attempt 3 of 3: relay_loss"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("most", "calm", "ran"), [
+    (1, [Outcome.INCONCLUSIVE], 1),
+    (2, [Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE], 2),
+    (9, [Outcome.BROKEN], 1),
+])  # fmt: skip
+def test_attempts_end(monkeypatch: pytest.MonkeyPatch, most: int, calm: list[Outcome], ran: int) -> None:
+    """With the last one; and at once where calm is broken, because then no other can come to anything."""
+    drills = {"calm": calm, "relay_drain": [Outcome.INCONCLUSIVE] * most}
+    _, names = attempted(monkeypatch, most, **drills)
+    assert names == ["calm", "relay_drain"] * ran

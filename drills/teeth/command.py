@@ -15,13 +15,13 @@ from typing import Any
 
 from drills.catalogue import Catalogue
 from drills.errors import BadInput, Exit, Interrupted
+from drills.placing import check_stage, options_of
 from drills.recovery import recover_all, words_of
 from drills.report.month import write_month
 from drills.report.teeth import FORMAT, NAME, SUITE
 from drills.scenario.models import Scenario
 from drills.signals import Signals
 from drills.stage.priority import may_be_raised_beside
-from drills.suite import check_stage, options_of
 from drills.teeth.cells import BLANK, Attempt, Bite, Cell, answer_of, exit_code_of
 from drills.teeth.matrix import AT_ONCE, Matrix
 from drills.teeth.rows import Row, rows_of, sampled

@@ -6,9 +6,9 @@ import pytest
 
 from drills.faults import totp_key_lost, volume_destroyed, volume_lost, volume_read_only
 from drills.faults.base import Arguments, Fault
+from drills.placing import check_stage
 from drills.scene import StoryStopped
 from drills.steps import restore
-from drills.suite import check_stage
 from tests.fakes import FakeScene
 
 ON_VOLUMES = (volume_destroyed.FAULT, volume_lost.FAULT, volume_read_only.FAULT)
