@@ -13,7 +13,7 @@ DRAWS = 1 << BITS  # a draw lies in [0, DRAWS)
 BLOCK_BITS = 6
 COPY_SHIFT = 40  # a copy of packet n draws as number n + (copy << 40); a flow has fewer packets than that
 NUMBER_MASK = (1 << COPY_SHIFT) - 1
-_INSIDE = (1 << BLOCK_BITS) - 1
+INSIDE = (1 << BLOCK_BITS) - 1
 _BLOCK_BYTES = (BITS // 8) << BLOCK_BITS
 
 
@@ -31,9 +31,13 @@ class Draws:
         """The draw for a number, of ``DRAWS`` equally likely ones; numbers may be negative."""
         block = number >> BLOCK_BITS
         if block != self._block_number:
-            digest = hashlib.shake_128(f"{self._key}/{block}".encode()).digest(_BLOCK_BYTES)
-            self._block, self._block_number = memoryview(digest).cast("Q"), block
-        return self._block[number & _INSIDE]
+            self._block, self._block_number = self.block(block), block
+        return self._block[number & INSIDE]
+
+    def block(self, block: int) -> memoryview:
+        """The draws of a whole block: of the numbers from ``block << BLOCK_BITS`` on."""
+        digest = hashlib.shake_128(f"{self._key}/{block}".encode()).digest(_BLOCK_BYTES)
+        return memoryview(digest).cast("Q")
 
     def lane(self, name: str) -> Draws:
         """Other draws of the same asker, independent of these."""

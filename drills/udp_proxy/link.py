@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from drills.udp_proxy.counts import Counts, OwnLosses
 from drills.udp_proxy.draws import COPY_SHIFT
-from drills.udp_proxy.fates import PASS, Fate
+from drills.udp_proxy.fates import PASS
 from drills.udp_proxy.held import Held
 from drills.udp_proxy.toxic import Stage
 
@@ -56,13 +56,10 @@ class Link:
         stages = self._stages
         if self._overtaken:
             self._overtaken = [one for one in self._overtaken if one.number != number or one.order != order]
-        position = len(stages)
-        while position and stages[position - 1].order > order:
-            position -= 1
-        if position == len(stages):
+        if not stages or stages[-1].order <= order:
             self._send(payload)
         else:
-            self._go_on(position, number, payload, now_ns)
+            self._go_on(sum(stage.order <= order for stage in stages), number, payload, now_ns)
 
     def _go_on(self, position: int, number: int, payload: bytes, now_ns: int) -> None:
         for order, decide, toxic in self._stages[position:] if position else self._stages:
@@ -76,7 +73,11 @@ class Link:
             if fate.dropped:
                 break
             if fate.delay_ns:
-                self._hold(fate, order, number, payload, now_ns)
+                tie = self._held.add(now_ns + fate.delay_ns, self, order, number, payload)
+                if not tie:
+                    self._losses.held += 1
+                elif fate.overtaken_by:
+                    self._overtaken.append(_Waiting(tie, order, number, payload, fate.overtaken_by))
                 break
             if fate.rebound:
                 self._rebind()
@@ -91,13 +92,6 @@ class Link:
             self._send(payload)
         if self._behind:
             self._follow(now_ns)
-
-    def _hold(self, fate: Fate, order: int, number: int, payload: bytes, now_ns: int) -> None:
-        tie = self._held.add(now_ns + fate.delay_ns, self, order, number, payload)
-        if not tie:
-            self._losses.held += 1
-        elif fate.overtaken_by:
-            self._overtaken.append(_Waiting(tie, order, number, payload, fate.overtaken_by))
 
     def _gone_past(self, order: int) -> None:
         """A packet passes the toxic of this order, and those that it holds have one less to wait for."""
