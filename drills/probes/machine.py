@@ -7,6 +7,7 @@ a run queue in /proc/PID/schedstat (second field, ns), and drops of each UDP soc
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -16,16 +17,24 @@ from drills.record import Journal
 from drills.stage.addresses import address_of
 from drills.stage.base import Running, Stage
 
+HASHERS = frozenset({"gateway"})  # kinds of service whose worker threads hash passwords
 
-def run_queue_wait_ns(pid: int) -> int:
-    """How long the first thread of a process has waited for a CPU since it started, in ns.
 
-    Only the first: worker threads that hash passwords compete with each other, which is the service's own doing.
+def run_queue_waits_ns(pid: int, *, every_thread: bool) -> dict[int, int]:
+    """How long each thread of a process has waited for a CPU since it started, in ns, by its id; or the first alone.
+
+    Workers do all that the real relay and master do (tokio's runtime). But workers that hash passwords compete with
+    each other, which is the service's own doing.
     """
+    waits = {}
     try:
-        return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1])
-    except (OSError, IndexError, ValueError):  # gone, or a kernel without schedstats
-        return 0
+        threads = os.listdir(f"/proc/{pid}/task") if every_thread else [str(pid)]
+    except OSError:
+        return {}
+    for thread in threads:
+        with contextlib.suppress(OSError, IndexError, ValueError):  # gone, or a kernel without schedstats
+            waits[int(thread)] = int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[1])
+    return waits
 
 
 def cpu_ticks(pid: int) -> int:
@@ -77,7 +86,7 @@ class MachineProbe:
     def __init__(self, stage: Stage, journal: Journal) -> None:
         self.stage, self.journal = stage, journal
         self._looks = 0
-        self._waited: dict[int, int] = {}
+        self._waited: dict[int, dict[int, int]] = {}  # by process and thread
         self._slices: dict[str, deque[float]] = {}
         self._stalled: dict[str, float] = {}
         self._second: dict[str, float] = {}
@@ -102,8 +111,11 @@ class MachineProbe:
 
     def _slice(self, running: Running) -> None:
         name, pid = running.name, running.pid
-        waited = run_queue_wait_ns(pid)
-        ms = 0.0 if self._settling else (waited - self._waited.get(pid, waited)) / 1e6
+        service = self.stage.services.get(name)
+        waited = run_queue_waits_ns(pid, every_thread=service is not None and service.kind not in HASHERS)
+        before = self._waited.get(pid, waited)
+        longest_ns = max((ns - before.get(thread, ns) for thread, ns in waited.items()), default=0)
+        ms = 0.0 if self._settling else longest_ns / 1e6
         self._waited[pid] = waited
         slices = self._slices.setdefault(name, deque(maxlen=STALL_SLICES))
         slices.append(ms)
