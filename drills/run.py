@@ -69,6 +69,8 @@ class Pursuit(Protocol):
     def glancing(self, scene: Scene) -> contextlib.AbstractContextManager[None]:
         """While the story is told: it may be ended where the rest of it adds nothing."""
 
+    compares_sums: bool  # of the whole run: what is on its way at its end must arrive first
+
     def over(self, scene: Scene, window: str) -> str:
         """Why the windows after this one add nothing; empty where they do."""
 
@@ -180,7 +182,7 @@ def _rehearse(
         _await_turn(scene, turn)
         stage.come_forward()
         scene.pause(WARM_S)
-        if _windows(scene, scenario, tiers, options, say, pursuit):
+        if _windows(scene, scenario, tiers, options, say, pursuit) and pursuit and not pursuit.compares_sums:
             stage.step_back()
         else:
             scene.pause(SETTLE_S + 2 * settings.path_s)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from drills.steps.back_up import Backup
 
 SLICE_S = 0.1  # how long we sleep at most before we look whether the load still lives
+HOLD_SLICE_S = 3.0  # how often, where only time is to pass, somebody may say that there has been enough of it
 
 
 class StoryStopped(Exception):
@@ -51,6 +52,7 @@ class Scene:
     follower: Follower
     drained: dict[str, str] = field(default_factory=dict)  # service -> the relay id that was drained
     glance: Callable[[], None] = lambda: None  # taken again and again while time passes; may raise StoryStopped
+    enough: Callable[[float], None] = lambda left_s: None  # asked while a step only holds; may raise StoryStopped
     witnesses: Witnesses | None = None  # the drill's own accounts at the gateway
     backups: dict[str, Backup] = field(default_factory=dict)  # service -> what its restore starts from
     restored: set[str] = field(default_factory=set)  # services whose database came back from there
@@ -74,6 +76,13 @@ class Scene:
             time.sleep(min(SLICE_S, left))
             self.stage.check_alive()
             self.glance()
+
+    def hold(self, seconds: float) -> None:
+        """Let time pass in which nothing is awaited; whoever is after one thing only may have seen it by now."""
+        until_ns = self.now_ns() + round(seconds * 1e9)
+        while (left_s := (until_ns - self.now_ns()) / 1e9) > 0:
+            self.enough(left_s)
+            self.pause(max(0.0, min(HOLD_SLICE_S, (until_ns - self.now_ns()) / 1e9)))
 
     @property
     def reregistered(self) -> set[str]:

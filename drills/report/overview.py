@@ -19,6 +19,9 @@ _SAYS = {
 }
 
 
+HELD_NAMES_MAX = 8  # more drills that held are only counted: the scorecard names them
+
+
 @dataclass(frozen=True)
 class Overview:
     """The newest run of each drill, target, stage, condition and set of defects, gravest first; then earlier ones.
@@ -75,7 +78,9 @@ class Overview:
             return f"Not run: in {self.month} no drill was run but for its teeth."
         parts = []
         for status, (one, several) in _SAYS.items():
-            names = [self._name(run) for run in self.counted if run.status == status]
+            names = self._names([run for run in self.counted if run.status == status])
+            if status == "held" and len(names) > HELD_NAMES_MAX:
+                names = [f"{len(names)} drills"]
             if names:
                 parts.append((one if len(names) == 1 else several).format(listed(names)))
         for what, aside in self._aside():
@@ -92,12 +97,15 @@ class Overview:
         made = sum(bool(run.synthetic) for run in aside)
         return ("run with a defect switched on", len(aside) - made), ("synthetic record", made)
 
-    def _name(self, run: Run) -> str:
-        """The drill, and what tells it from other runs of the same drill."""
-        target = f" on {run.target}" if run.target and len({one.target for one in self.counted}) > 1 else ""
-        stage = f" ({run.stage})" if run.stage and len({one.stage for one in self.counted}) > 1 else ""
-        under = f" under {run.condition}" if run.condition else ""
-        return run.drill + under + target + stage + (f" with {', '.join(run.defects)}" if run.defects else "")
+    def _names(self, runs: Sequence[Run]) -> list[str]:
+        """Each drill once, and what tells these runs of it from its others: target, stage, defects, conditions."""
+        conditions: dict[str, list[str]] = {}
+        for run in runs:
+            target = f" on {run.target}" if run.target and len({one.target for one in self.counted}) > 1 else ""
+            stage = f" ({run.stage})" if run.stage and len({one.stage for one in self.counted}) > 1 else ""
+            made = f" with {', '.join(run.defects)}" if run.defects else ""
+            conditions.setdefault(run.drill + target + stage + made, []).append(run.condition)
+        return [name + _under(found) for name, found in conditions.items()]
 
     def warnings(self) -> list[str]:
         """What a reader must know before the table: a control run that did not hold, or was not made."""
@@ -124,6 +132,15 @@ class Overview:
         defects = "".join(f" with {one}" for one in run.defects)
         under = f" under {run.condition}" if run.condition else ""
         return f"{run.drill}{under}, {run.target or 'unknown target'}{stage}{defects}{made}"
+
+
+def _under(conditions: Sequence[str]) -> str:
+    """The conditions of one drill's runs, behind its name."""
+    if not any(conditions):
+        return ""
+    if len(conditions) == 1:
+        return f" under {conditions[0]}"
+    return f" ({', '.join(sorted(condition or 'no condition' for condition in conditions))})"
 
 
 def listed(names: Sequence[str]) -> str:

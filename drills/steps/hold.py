@@ -19,7 +19,7 @@ class HoldArguments(Arguments):
 
 
 def _perform(scene: Scene, arguments: HoldArguments) -> None:
-    scene.pause(arguments.lasts.in_s(scene.heartbeat_s))
+    scene.hold(arguments.lasts.in_s(scene.heartbeat_s))
 
 
 STEP = StepKind("hold", HoldArguments, _perform, "let time pass while everything is watched")

@@ -2,8 +2,9 @@
 
 Rows whose defects get along share a run (``drills/teeth/rows.py``). While one is measured the next is got ready, giving
 way to it (drills/stage/priority.py), and waits for its turn; beside the sound system's own only in its recovery, as in
-a suite. Where nobody may give way the next begins once nothing more is measured of the last. On more than two CPUs two
-are measured at once, while both load generators keep to their limits.
+a suite. Where nobody may give way the next begins once nothing more is measured of the last. Two are measured at once
+where both are light (next to no visits, few packets), on more than two CPUs where one of them is; and only while both
+load generators keep to their limits.
 A row that is blank (inconclusive, or not run) says nothing about its defect: it is tried again, alone and in full,
 twice at most, and every attempt stays in the record. A row that is missed or a false alarm is never tried again.
 """
@@ -30,7 +31,8 @@ from drills.teeth.rows import Row, is_light, runs_of, together
 Say = Callable[[str], None]
 ATTEMPTS_MAX = 3
 AT_ONCE_MAX = 2
-# two CPUs carry no two (seen, though all that was raised gave way: the sound system's own relay waited for a CPU)
+# two CPUs carry no two, but for light ones (seen, though all that was raised gave way: the sound system's own relay
+# waited for a CPU)
 AT_ONCE = AT_ONCE_MAX if (os.cpu_count() or 1) > 2 else 1
 LISTEN_S = 0.1
 RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not answered by then is stopped
@@ -60,8 +62,9 @@ class _Running:
 
     @property
     def carries_another(self) -> bool:
-        """Whether the next may be got ready beside it."""
-        return self.keeps_up and (bool(self.rows[0].defect) or "recovery" in self.progress.opened)
+        """Whether the next may be got ready beside it: nobody is while it is still being got ready itself."""
+        defect = bool(self.rows[0].defect)
+        return self.keeps_up and ("calm" if defect else "recovery") in self.progress.opened
 
     @property
     def keeps_up(self) -> bool:
@@ -91,12 +94,13 @@ class Matrix:
         self._waiting = self._in_order()
         self._again: deque[Rows] = deque()
         # two more than are measured at once: one is got ready meanwhile, one is lowered and judged
-        self._seats = [self.make_seat(self._quietly) for _ in range(self.at_once + 2)]
+        self._seats = [self.make_seat(self._quietly) for _ in range(AT_ONCE_MAX + 2)]
         self._running: list[_Running] = []
 
     def _in_order(self) -> list[Rows]:
-        """The sound system first, since everything rests on it."""
-        return sorted(runs_of(self.rows, alone=self.alone), key=lambda rows: bool(rows[0].defect))
+        """The sound system first, since everything rests on it; light runs last, beside each other."""
+        runs = runs_of(self.rows, alone=self.alone)
+        return sorted(runs, key=lambda rows: (bool(rows[0].defect), self._is_light(rows)))
 
     def _quietly(self, text: str) -> None:
         """What the runs say; only where they stop or fail is it of interest here."""
@@ -125,7 +129,7 @@ class Matrix:
         attempt = max(len(self.cells[row].attempts) for row in rows) + 1
         limit_ms = self.scenarios[rows[0].drill].generator.gap_ms_max.of(self.options.tier)
         measured = self._measured()
-        waits = len(measured) >= self.at_once
+        waits = bool(measured) and not (self.at_once > 1 and self._room(rows, measured))
         begun = _Running(rows, seat, limit_ms, self.clock(), alone, waits)
         self._running.append(begun)
         for one in [*measured, begun] if measured else []:
@@ -138,12 +142,22 @@ class Matrix:
         return [one for one in self._running if not (one.waits or one.gone)]
 
     def _take_turn(self) -> None:
-        """Whoever waits is told as soon as nothing more is measured of the others."""
-        if not self._measured():
-            for one in self._running:
-                if one.waits:
-                    one.waits, one.began = False, self.clock()
-                    one.seat.turn("")
+        """Whoever waits is told as soon as there is room for it among those that are measured."""
+        for one in self._running:
+            if one.waits and self._room(one.rows, self._measured()):
+                one.waits, one.began = False, self.clock()
+                one.seat.turn("")
+
+    def _room(self, rows: Rows, measured: Sequence[_Running]) -> bool:
+        """Whether a run may be measured beside these."""
+        if not measured:
+            return True
+        if self._crowded >= CROWDED_MAX or any(one.alone or not one.keeps_up for one in measured):
+            return False
+        if self.at_once == 1:
+            light = all(self._is_light(some) for some in [rows, *(one.rows for one in measured)])
+            return light and len(measured) < AT_ONCE_MAX
+        return len(measured) < self.at_once and all(self._go_together(one.rows, rows) for one in measured)
 
     def _order(self, rows: Rows, *, shortened: bool, gives_way: bool, waits: bool) -> Order:
         defects = tuple(row.defect for row in rows if row.defect)
@@ -166,9 +180,7 @@ class Matrix:
         if self.at_once == 1:
             carried = self.may_give_way and all(one.carries_another for one in measured)
             return (self._waiting.pop(0), False) if carried else None
-        if len(measured) >= self.at_once or not all(one.keeps_up for one in measured):
-            return None
-        fits = [rows for rows in self._waiting if all(self._go_together(one.rows, rows) for one in measured)]
+        fits = [rows for rows in self._waiting if self._room(rows, measured)]
         if not fits:
             return None
         self._waiting.remove(fits[0])

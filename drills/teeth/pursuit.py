@@ -8,8 +8,9 @@ on disk, never the look taken here.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from drills.cut_short import ended_at
 from drills.invariants.base import Standing
@@ -32,11 +33,13 @@ WRITTEN_LOOKS, WRITTEN_EVERY_S = 40, 0.05
 # it is seen in packets, and next to nothing where it is not.
 PACKETS_PER_S, BACKGROUND_PER_S = 30, 20
 # Invariants that are violated by what was seen, whatever comes later; the others compare sums of the whole run.
-SEEN_EARLY = frozenset(INVARIANTS) - {"relay_counters_agree"}
+COMPARES_SUMS = "relay_counters_agree"
+SEEN_EARLY = frozenset(INVARIANTS) - {COMPARES_SUMS}
 # Where the least evidence is thousands of packets, they are there long before a window's end, and what an invariant
 # forbids is seen the first time that it happens: a look in the middle.
 PACKETS_MIN, MIDDLE = 1000, 0.5
 GLANCE_NS = 2_000_000_000
+WORTH_S = 3.0  # a look takes more than a second: less than this left of a hold is not worth one
 
 
 def lighter(scenario: Scenario, row: Row) -> Scenario:
@@ -63,6 +66,7 @@ class DefectSeen:
         self.due = {spec.claim: spec.windows for spec in named}
         self.objectives = tuple(named)
         facts = SEEN_EARLY | {spec.claim for spec in named if spec.samples_min >= PACKETS_MIN}
+        self.compares_sums = COMPARES_SUMS in self.row.claims  # so that what is on its way must arrive first
         self.seen_by_half = set(self.row.claims) <= facts
 
     def pause(self, scene: Scene, window: str, length_s: float) -> None:
@@ -104,30 +108,44 @@ class DefectSeen:
     def glancing(self, scene: Scene) -> Iterator[None]:
         """Every few seconds of the story a look, where it takes neither packets nor a calm machine: facts are facts.
 
-        Once everything named is broken the story ends; its faults are mended on the way out, as always.
+        Else only while the story holds, when nothing that a look could delay is done. Once everything named is broken
+        the story ends; its faults are mended on the way out, as always.
         """
+        idle = scene.glance, scene.enough
         if self.row.sturdy:
-            due_ns = scene.now_ns() + GLANCE_NS
-
-            def glance() -> None:
-                nonlocal due_ns
-                if scene.now_ns() < due_ns:
-                    return
-                if set(self.row.claims) <= self.broken_in(Record.read(scene.folder), scene.now_ns()):
-                    self.seen = f"{', '.join(self.row.claims)} broken already"
-                    raise StoryStopped(self.seen)
-                due_ns = scene.now_ns() + GLANCE_NS
-
-            scene.glance = glance
+            scene.glance = self._glances(scene)
+        else:
+            scene.enough = partial(self._stop_holding, scene)
         try:
             yield
         finally:
-            scene.glance = lambda: None
+            scene.glance, scene.enough = idle
+
+    def _glances(self, scene: Scene) -> Callable[[], None]:
+        due_ns = scene.now_ns() + GLANCE_NS
+
+        def glance() -> None:
+            nonlocal due_ns
+            if scene.now_ns() < due_ns:
+                return
+            if set(self.row.claims) <= self.broken_in(Record.read(scene.folder), scene.now_ns()):
+                self.seen = f"{', '.join(self.row.claims)} broken already"
+                raise StoryStopped(self.seen)
+            due_ns = scene.now_ns() + GLANCE_NS
+
+        return glance
+
+    def _stop_holding(self, scene: Scene, left_s: float) -> None:
+        if left_s >= WORTH_S and (seen := self._look(scene, "fault")):
+            self.seen = seen
+            raise StoryStopped(seen)
 
     def over(self, scene: Scene, window: str) -> str:
         """Why the later windows add nothing: nothing named is due in them, or all that is named is broken already."""
         if window == WINDOWS[-1] or self.seen:
             return self.seen
+        if {*self.row.claims} == {COMPARES_SUMS}:
+            return "sums are compared over a run of any length"
         if window == windows_due(self.scenario, self.row)[-1] and not self._time_runs_on():
             return "nothing that names the defect is due in a later window"
         return self._look(scene, window)  # visits go on meanwhile: the next window is to find as many as always

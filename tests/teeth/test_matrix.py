@@ -22,6 +22,7 @@ SOUND = Row("calm")
 LOSES = Row("calm", "relay_drops_one_in_fifty", ("packets_lost_ratio",))
 LATE = Row("calm", "relay_adds_40ms", ("input_to_present_ms_p95",))
 FORGETS = Row("relay_drain", "relay_forgets_drain", ("drain_survives_reregistration",))
+OPENED = {"event": "window.opened", "window": "calm"}
 IGNORES = Row("relay_drain", "selection_ignores_drain", ("no_lease_lands_on_a_draining_relay",))
 
 
@@ -235,14 +236,52 @@ def test_the_next_row_begins_once_nothing_more_is_measured_of_the_last(tmp_path:
 
 
 def test_one_at_a_time_the_next_is_got_ready_beside_the_last_and_waits(tmp_path: Path) -> None:
-    """It has its turn once nothing more is measured of that one, which is lowered and judged meanwhile."""
+    """It has its turn once nothing more is measured of that one."""
     machine = Machine(tmp_path, **{row.defect: ["broken"] for row in (LOSES, LATE, FORGETS)})
-    machine.looks = 3
-    machine.lines[LATE.defect] = [{"event": "run.stopped_early", "after": "calm", "reason": "seen"}]
+    machine.looks = 4
+    machine.lines = {row.defect: [OPENED] for row in (LOSES, LATE)}
     made(machine, LOSES, LATE, FORGETS, at_once=1).run()
     assert [(order.gives_way, order.waits) for order in machine.orders] == [(False, False), (True, True), (True, True)]
     assert machine.together == [(LOSES.defect,), (LOSES.defect, LATE.defect), (LATE.defect, FORGETS.defect)]
-    assert machine.turns == [(LATE.defect, ()), (FORGETS.defect, (LATE.defect,))]
+    assert machine.turns == [(LATE.defect, ()), (FORGETS.defect, ())]
+
+
+def test_nothing_is_got_ready_beside_a_run_that_is_still_being_got_ready(tmp_path: Path) -> None:
+    """Its turn may have come before it was."""
+    machine = Machine(tmp_path, relay_drops_one_in_fifty=["broken"], relay_adds_40ms=["broken"])
+    matrix = made(machine, LOSES, LATE, at_once=1)
+    matrix._begin()
+    matrix._listen()
+    matrix._begin()
+    assert machine.begun == 1
+
+
+@pytest.mark.parametrize(("second", "late_ms", "turns"), [
+    (IGNORES, 0.0, [(IGNORES.defect, (FORGETS.defect,))]),
+    (IGNORES, 36.0, []),
+    (LOSES, 0.0, []),
+])  # fmt: skip
+def test_on_two_cpus_two_light_runs_are_measured_at_once(
+    tmp_path: Path, second: Row, late_ms: float, turns: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    """Next to no visits, few packets; and only while the first one's generator keeps to its limit."""
+    machine = Machine(tmp_path, **{row.defect: ["broken"] for row in (FORGETS, second)})
+    machine.lines[FORGETS.defect] = [OPENED]
+    machine.looks = 9
+    matrix = made(machine, FORGETS, second, at_once=1)
+    matrix._waiting = [(FORGETS,), (second,)]
+    for _ in range(3):
+        matrix._begin()
+        matrix._listen()
+        matrix._running[0].progress.longest_gap_ms = late_ms if machine.begun > 1 else 0.0
+        matrix._take_turn()
+    assert machine.begun == 2 and machine.turns == turns
+
+
+def test_light_runs_come_last(tmp_path: Path) -> None:
+    """So that they meet each other."""
+    matrix = made(Machine(tmp_path), FORGETS, LOSES, SOUND, IGNORES, at_once=1)
+    assert matrix._waiting == [(SOUND,), (LOSES,), (FORGETS,), (IGNORES,)]
 
 
 @pytest.mark.parametrize(("window", "begun"), [("calm", 1), ("fault", 1), ("recovery", 2)])

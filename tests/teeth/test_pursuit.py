@@ -14,8 +14,8 @@ from drills.measures.packets import Packets
 from drills.record import Record
 from drills.scenario.durations import Duration
 from drills.scenario.models import Scenario
-from drills.scene import Scene, StoryStopped
-from drills.teeth.pursuit import GLANCE_NS, SHARE_OF_OTHERS, DefectSeen, lighter
+from drills.scene import HOLD_SLICE_S, Scene, StoryStopped
+from drills.teeth.pursuit import GLANCE_NS, SHARE_OF_OTHERS, WORTH_S, DefectSeen, lighter
 from drills.teeth.rows import Row
 from tests.fakes import FakeScene
 from tests.record_builder import RecordBuilder, ns, promise, scenario_of, tiers_of
@@ -178,6 +178,14 @@ def test_a_run_after_a_defect_has_less_load_and_nothing_else_less(
     assert replace(light, load=light.load.model_copy(update=back)) == drill
 
 
+def test_several_defects_at_once_are_given_more_visits() -> None:
+    """A set-up that one of them makes fail is no sample of what names another."""
+    (drill,) = Catalogue().named(["relay_drain"])
+    alone, shared = (lighter(drill, Row("relay_drain", defect, ("session_drop_ratio",))).load.visits_per_window
+                     for defect in ("one_defect", "one_defect+another"))  # fmt: skip
+    assert (alone, shared) == (150, 165)
+
+
 def written(record: Record, folder: Path) -> None:
     """A record on disk, but for its packets."""
     (folder / "provenance.json").write_text(json.dumps(record.provenance))
@@ -222,10 +230,11 @@ def test_what_an_invariant_forbids_is_looked_for_in_the_middle_too(
 def test_a_story_is_glanced_at_only_where_facts_are_all_that_counts(scene: Timed) -> None:
     """Losses and latencies want packets on disk and a machine that does nothing else."""
     for claims, glances in ((("drain_holds",), True), (("drain_holds", "packets_lost_ratio"), False)):
-        idle = scene.glance
+        idle = scene.glance, scene.enough
         with after(scenario_of(DRAIN, LOSSES), *claims).glancing(scene):
-            assert (scene.glance is not idle) is glances
-        scene.glance()  # idle again
+            assert (scene.glance is not idle[0]) is glances
+            assert (scene.enough is not idle[1]) is not glances
+        assert (scene.glance, scene.enough) == idle
 
 
 def test_a_glance_ends_the_story_once_everything_named_is_broken(scene: Timed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,6 +257,21 @@ def test_a_glance_ends_the_story_once_everything_named_is_broken(scene: Timed, m
         with pytest.raises(StoryStopped, match="drain_holds broken already"):
             scene.glance()
     assert one.over(scene, "fault") == "drain_holds broken already"
+
+
+def test_a_look_ends_a_hold_once_everything_named_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in the rest of one that is shorter than a look is worth; and nowhere but while the story holds."""
+    scene, looks = FakeScene(tmp_path), ["", "", "packets_lost_ratio broken already"]
+    one = after(scenario_of(DRAIN, LOSSES), "drain_holds", "packets_lost_ratio")
+    monkeypatch.setattr(DefectSeen, "_look", lambda self, scene, window: looks.pop(0))
+    with one.glancing(scene), pytest.raises(StoryStopped, match="packets_lost_ratio broken already"):
+        scene.hold(WORTH_S - 0.1)  # none
+        scene.pause(60.0)  # none
+        scene.hold(3 * HOLD_SLICE_S + WORTH_S)
+    assert looks == [] and scene.now_s == pytest.approx(WORTH_S - 0.1 + 60.0 + 2 * HOLD_SLICE_S)
+    assert one.over(scene, "fault") == "packets_lost_ratio broken already"
+    scene.hold(7.0)  # nobody asks any more
+    assert scene.now_s == pytest.approx(WORTH_S - 0.1 + 60.0 + 2 * HOLD_SLICE_S + 7.0)
 
 
 def replace_samples(least: int) -> object:
