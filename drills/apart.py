@@ -261,7 +261,7 @@ def _scenario(order: Order) -> tuple[Any, Any]:
     if order.shortened:
         from drills.teeth.pursuit import lighter
 
-        scenario = lighter(scenario, _row(order))
+        scenario = lighter(scenario, _row(order), fast=order.options.pace == "fast")
     return scenario, catalogue
 
 

@@ -17,6 +17,7 @@ from drills.invariants.base import Standing
 from drills.invariants.table import INVARIANTS
 from drills.objectives import CLAIMS, DoubtKind, Shape
 from drills.record import Record
+from drills.scenario.durations import Duration
 from drills.scenario.models import WINDOWS, Scenario
 from drills.scenario.tiers import Tiers
 from drills.scene import Scene, StoryStopped
@@ -42,14 +43,31 @@ GLANCE_NS = 2_000_000_000
 WORTH_S = 3.0  # a look takes more than a second: less than this left of a hold is not worth one
 
 
-def lighter(scenario: Scenario, row: Row) -> Scenario:
-    """The drill with fewer packets and visits, as many as what names the defect needs; all else is as always."""
+# At fast pace, where a visit costs the gateway a tenth of what it costs else, the visits of a calm or recovery window
+# come in six tenths of its time: some 25 a second, which two CPUs carry beside so few packets.
+DENSER = 0.6
+
+
+def lighter(scenario: Scenario, row: Row, *, fast: bool = False) -> Scenario:
+    """The drill with fewer packets and visits, as many as what names the defect needs, and in less time where possible.
+
+    All else is as always.
+    """
     in_packets = any(claim not in CLAIMS or DoubtKind.OWN_LOSS in CLAIMS[claim].doubts for claim in row.claims)
     most = PACKETS_PER_S if in_packets else BACKGROUND_PER_S
     load = scenario.load
     fewer = {"inputs_per_s": min(load.inputs_per_s, most), "frames_per_s": min(load.frames_per_s, most),
              "visits_per_window": visits_needed(scenario, row)}  # fmt: skip
-    return replace(scenario, load=load.model_copy(update=fewer))
+    scenario = replace(scenario, load=load.model_copy(update=fewer))
+    if not fast:
+        return scenario
+    whole = {WINDOWS[0]} if WHOLE_CALM & set(row.claims) else set()
+    shorter = {name: _denser(length) for name, length in scenario.windows if name not in whole}
+    return replace(scenario, windows=scenario.windows.model_copy(update=shorter))
+
+
+def _denser(length: Duration) -> Duration:
+    return Duration(length.seconds * DENSER, length.heartbeats * DENSER)
 
 
 @dataclass

@@ -18,6 +18,7 @@ from drills.scenario.models import WINDOWS, Scenario
 # Doubts that a busy machine gives rise to: what none of them can touch may be judged on one.
 OF_A_BUSY_MACHINE = frozenset({DoubtKind.GENERATOR, DoubtKind.OWN_LOSS, DoubtKind.STARVED, DoubtKind.CLOCK})
 
+LIGHT_VISITS_MAX = 100
 SPARE = 1.1  # one set-up in ten fails at most with relay_refuses_one_present_in_ten and gateway_loses_one_offer_in_ten
 VISITS_MIN = 50  # so that somebody comes and goes in every window; more only where they are what is judged
 
@@ -93,7 +94,7 @@ def _visits_alone(scenario: Scenario, row: Row) -> int:
 
 def is_light(scenario: Scenario, row: Row) -> bool:
     """Whether what names a defect is seen with next to no visits, which are what costs a machine most."""
-    return bool(row.defect) and _visits_alone(scenario, row) == VISITS_MIN
+    return bool(row.defect) and _visits_alone(scenario, row) <= LIGHT_VISITS_MAX
 
 
 def sampled(rows: Sequence[Row], count: int, seed: int) -> tuple[Row, ...]:

@@ -178,6 +178,20 @@ def test_a_run_after_a_defect_has_less_load_and_nothing_else_less(
     assert replace(light, load=light.load.model_copy(update=back)) == drill
 
 
+@pytest.mark.parametrize(("claims", "calm"), [
+    (("session_drop_ratio",), 0.6),
+    (("session_drop_ratio", "back_in_band_ms_p95"), 1.0),  # calm is what that is compared with
+])  # fmt: skip
+def test_at_fast_pace_visits_come_in_less_time(claims: tuple[str, ...], calm: float) -> None:
+    """As many of them; only there does a visit cost the gateway a tenth."""
+    (drill,) = Catalogue().named(["relay_drain"])
+    row = Row("relay_drain", "some_defect", claims)
+    slow, fast = (lighter(drill, row, fast=fast) for fast in (False, True))
+    assert slow.windows == drill.windows and fast.load == slow.load
+    assert fast.windows.calm.in_s(0.5) == pytest.approx(calm * drill.windows.calm.in_s(0.5))
+    assert fast.windows.recovery.in_s(5.0) == pytest.approx(0.6 * drill.windows.recovery.in_s(5.0))
+
+
 def test_several_defects_at_once_are_given_more_visits() -> None:
     """A set-up that one of them makes fail is no sample of what names another."""
     (drill,) = Catalogue().named(["relay_drain"])
