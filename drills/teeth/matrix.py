@@ -36,6 +36,8 @@ AT_ONCE_MAX = 2
 AT_ONCE = AT_ONCE_MAX if (os.cpu_count() or 1) > 2 else 1
 LISTEN_S = 0.1
 RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not answered by then is stopped
+# so many are got ready, or ready, at a time: a run after a defect may be over sooner than the next is ready
+TO_COME_MAX = 2
 CROWDED_MAX = 6  # so many runs (one in ten) that came out blank beside another, and the rest have the machine alone
 
 
@@ -62,9 +64,13 @@ class _Running:
 
     @property
     def carries_another(self) -> bool:
-        """Whether the next may be got ready beside it: nobody is while it is still being got ready itself."""
-        defect = bool(self.rows[0].defect)
-        return self.keeps_up and ("calm" if defect else "recovery") in self.progress.opened
+        """Whether the next may be got ready beside it."""
+        return self.keeps_up and (bool(self.rows[0].defect) or "recovery" in self.progress.opened)
+
+    @property
+    def to_come(self) -> bool:
+        """Whether it is still being got ready, or waits."""
+        return self.waits or not (self.progress.opened or self.gone)
 
     @property
     def keeps_up(self) -> bool:
@@ -93,8 +99,8 @@ class Matrix:
         self.cells = {row: Cell(row) for row in self.rows}
         self._waiting = self._in_order()
         self._again: deque[Rows] = deque()
-        # two more than are measured at once: one is got ready meanwhile, one is lowered and judged
-        self._seats = [self.make_seat(self._quietly) for _ in range(AT_ONCE_MAX + 2)]
+        # more than are measured at once: some are got ready meanwhile, one is lowered and judged
+        self._seats = [self.make_seat(self._quietly) for _ in range(AT_ONCE_MAX + TO_COME_MAX + 1)]
         self._running: list[_Running] = []
 
     def _in_order(self) -> list[Rows]:
@@ -175,11 +181,15 @@ class Matrix:
         measured = self._measured()
         if not measured and not any(one.waits for one in self._running):
             return (self._waiting.pop(0), False) if self._waiting else self._again_alone()
-        if self._crowded >= CROWDED_MAX or not self._waiting or any(one.waits or one.alone for one in self._running):
+        if self._crowded >= CROWDED_MAX or not self._waiting or any(one.alone for one in self._running):
             return None
         if self.at_once == 1:
+            most = TO_COME_MAX if all(one.rows[0].defect for one in measured) else 1
             carried = self.may_give_way and all(one.carries_another for one in measured)
-            return (self._waiting.pop(0), False) if carried else None
+            free = carried and sum(one.to_come for one in self._running) < most
+            return (self._waiting.pop(0), False) if free else None
+        if any(one.waits for one in self._running):
+            return None
         fits = [rows for rows in self._waiting if self._room(rows, measured)]
         if not fits:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from drills.catalogue import Catalogue
 from drills.errors import Exit, Interrupted
 from drills.options import Options
 from drills.teeth.cells import Bite
-from drills.teeth.matrix import ATTEMPTS_MAX, RUN_S_MAX, Matrix
+from drills.teeth.matrix import ATTEMPTS_MAX, RUN_S_MAX, TO_COME_MAX, Matrix
 from drills.teeth.rows import Row
 
 SCENARIOS = Catalogue().all()
@@ -242,18 +243,23 @@ def test_one_at_a_time_the_next_is_got_ready_beside_the_last_and_waits(tmp_path:
     machine.lines = {row.defect: [OPENED] for row in (LOSES, LATE)}
     made(machine, LOSES, LATE, FORGETS, at_once=1).run()
     assert [(order.gives_way, order.waits) for order in machine.orders] == [(False, False), (True, True), (True, True)]
-    assert machine.together == [(LOSES.defect,), (LOSES.defect, LATE.defect), (LATE.defect, FORGETS.defect)]
-    assert machine.turns == [(LATE.defect, ()), (FORGETS.defect, ())]
+    assert machine.together[:2] == [(LOSES.defect,), (LOSES.defect, LATE.defect)]
+    assert machine.turns == [(LATE.defect, (FORGETS.defect,)), (FORGETS.defect, ())]
 
 
-def test_nothing_is_got_ready_beside_a_run_that_is_still_being_got_ready(tmp_path: Path) -> None:
-    """Its turn may have come before it was."""
-    machine = Machine(tmp_path, relay_drops_one_in_fifty=["broken"], relay_adds_40ms=["broken"])
-    matrix = made(machine, LOSES, LATE, at_once=1)
-    matrix._begin()
-    matrix._listen()
-    matrix._begin()
-    assert machine.begun == 1
+@pytest.mark.parametrize(("opened", "begun"), [(False, TO_COME_MAX), (True, 1 + TO_COME_MAX)])
+def test_no_more_than_two_are_got_ready_at_a_time(tmp_path: Path, opened: bool, begun: int) -> None:
+    """One that is measured, but whose first window is still to come, is one of them."""
+    others = [replace(LATE, drill=drill) for drill in ("relay_drain", "relay_loss", "rollback")]
+    machine = Machine(tmp_path)
+    machine.lines[LOSES.defect] = [OPENED] if opened else []
+    machine.looks = 9
+    matrix = made(machine, LOSES, *others, at_once=1)
+    for _ in range(4):
+        matrix._begin()
+        matrix._listen()
+        matrix._take_turn()
+    assert machine.begun == begun and machine.turns == []
 
 
 @pytest.mark.parametrize(("second", "late_ms", "turns"), [
