@@ -15,13 +15,14 @@ from typing import Any
 from drills.record import Appended
 from drills.scenario.models import WINDOWS
 
-NAMES = (b'"window.', b'"generator.', b'"run.stopped_early"', b'"run.ended"')
+NAMES = (b'"window.', b'"generator.', b'"run.ready"', b'"run.stopped_early"', b'"run.ended"')
 
 
 @dataclass
 class Progress:
     """What one run's journal has said so far."""
 
+    ready: bool = False  # everything stands and flows: it can be measured
     opened: set[str] = field(default_factory=set)  # the windows that have been opened
     closed_at: float = math.inf  # when the last window was seen to be closed, by the clock of whoever looks
     stopped_early: bool = False  # whatever comes is not what the run is after
@@ -39,6 +40,8 @@ class Progress:
 
     def _note(self, event: dict[str, Any], now: float) -> None:
         match event["event"]:
+            case "run.ready":
+                self.ready = True
             case "window.opened":
                 self.opened.add(event["window"])
                 self._in_window = True

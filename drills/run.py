@@ -240,6 +240,7 @@ def _let_flow(scene: Scene, say: Callable[[str], None], name: str) -> None:
 
 def _await_turn(scene: Scene, turn: Turn) -> None:
     """Another run is being measured until then; raises CannotRun where nobody ever says that it is over."""
+    scene.journal.write("run.ready")
     deadline = time.monotonic() + TURN_S
     while not turn.has_come():
         if time.monotonic() > deadline:

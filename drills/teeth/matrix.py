@@ -36,8 +36,8 @@ AT_ONCE_MAX = 2
 AT_ONCE = AT_ONCE_MAX if (os.cpu_count() or 1) > 2 else 1
 LISTEN_S = 0.1
 RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not answered by then is stopped
-# so many are got ready, or ready, at a time: a run after a defect may be over sooner than the next is ready
-TO_COME_MAX = 2
+# so many wait for their turn, and one at a time is got ready: a run may be over sooner than the next is ready
+WAITING_MAX = 2
 CROWDED_MAX = 6  # so many runs (one in ten) that came out blank beside another, and the rest have the machine alone
 
 
@@ -68,9 +68,9 @@ class _Running:
         return self.keeps_up and (bool(self.rows[0].defect) or "recovery" in self.progress.opened)
 
     @property
-    def to_come(self) -> bool:
-        """Whether it is still being got ready, or waits."""
-        return self.waits or not (self.progress.opened or self.gone)
+    def raising(self) -> bool:
+        """Whether it is still being got ready."""
+        return not (self.progress.ready or self.progress.opened or self.gone)
 
     @property
     def keeps_up(self) -> bool:
@@ -100,7 +100,7 @@ class Matrix:
         self._waiting = self._in_order()
         self._again: deque[Rows] = deque()
         # more than are measured at once: some are got ready meanwhile, one is lowered and judged
-        self._seats = [self.make_seat(self._quietly) for _ in range(AT_ONCE_MAX + TO_COME_MAX + 1)]
+        self._seats = [self.make_seat(self._quietly) for _ in range(AT_ONCE_MAX + WAITING_MAX + 1)]
         self._running: list[_Running] = []
 
     def _in_order(self) -> list[Rows]:
@@ -184,10 +184,10 @@ class Matrix:
         if self._crowded >= CROWDED_MAX or not self._waiting or any(one.alone for one in self._running):
             return None
         if self.at_once == 1:
-            most = TO_COME_MAX if all(one.rows[0].defect for one in measured) else 1
+            most = WAITING_MAX if all(one.rows[0].defect for one in measured) else 1
+            full = sum(one.waits for one in self._running) >= most or any(one.raising for one in self._running)
             carried = self.may_give_way and all(one.carries_another for one in measured)
-            free = carried and sum(one.to_come for one in self._running) < most
-            return (self._waiting.pop(0), False) if free else None
+            return (self._waiting.pop(0), False) if carried and not full else None
         if any(one.waits for one in self._running):
             return None
         fits = [rows for rows in self._waiting if self._room(rows, measured)]
