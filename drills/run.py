@@ -118,6 +118,7 @@ def run_drill(
     journal = Journal(folder / "journal.jsonl")
     with locked(folder):
         (folder / "scenario.yaml").write_text(scenario.text, encoding="utf-8")
+        priority.prompt()
         try:
             _rehearse(
                 scenario, compose, tiers, options, say, signals, folder, journal, pursuit, turn or Turn(), look_around

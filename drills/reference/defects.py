@@ -94,7 +94,7 @@ REGISTRY: dict[str, Defect] = {
             "master_times_out_early", "master", "a WebSocket on which nothing is said within 0.3 s of opening is closed"
         ),
         Defect("gateway_leaks_sockets", "gateway", "a connection that ends without a goodbye is never let go", "D15"),
-        Defect("relay_stops_without_master", "relay", "no FORWARD is sent on while it is not registered"),
+        Defect("relay_stops_without_master", "relay", "no FORWARD is sent on for 3 heartbeats after one that failed"),
         Defect("restore_keeps_sessions", "gateway", "its restore command leaves all sessions in the restored database"),
         Defect("restore_leaves_root_owner", "gateway", "its restore command leaves a file that is somebody else's"),
         Defect("restore_forgets_lockouts", "gateway", "its restore command leaves the failed logins out"),

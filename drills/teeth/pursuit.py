@@ -59,10 +59,9 @@ def lighter(scenario: Scenario, row: Row, *, fast: bool = False) -> Scenario:
     fewer = {"inputs_per_s": min(load.inputs_per_s, most), "frames_per_s": min(load.frames_per_s, most),
              "visits_per_window": visits_needed(scenario, row)}  # fmt: skip
     scenario = replace(scenario, load=load.model_copy(update=fewer))
-    if not fast:
+    if not fast or WHOLE_CALM & set(row.claims):
         return scenario
-    whole = {WINDOWS[0]} if WHOLE_CALM & set(row.claims) else set()
-    shorter = {name: _denser(length) for name, length in scenario.windows if name not in whole}
+    shorter = {name: _denser(length) for name, length in scenario.windows}
     return replace(scenario, windows=scenario.windows.model_copy(update=shorter))
 
 

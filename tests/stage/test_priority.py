@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
+import struct
 import subprocess
 import sys
 import time
@@ -52,6 +55,44 @@ def test_every_thread_gives_way_and_comes_forward(pid: int) -> None:
         assert nice_values(pid) == {nice}
         assert group_of(pid) in ("", f"nice {nice}")
         assert priority.gives_way(pid) is (nice == priority.BEHIND)
+
+
+def slices(pid: int) -> set[int]:
+    """What sched_getattr(2) says of all its threads, in ns; empty where this kernel does not say."""
+    number = {"x86_64": 315, "aarch64": 275}.get(platform.machine())
+    found = set()
+    for entry in Path(f"/proc/{pid}/task").iterdir():
+        answer = ctypes.create_string_buffer(56)
+        if number is None or ctypes.CDLL(None).syscall(number, int(entry.name), answer, 56, 0):
+            return set()
+        found.add(struct.unpack_from("=Q", answer, 24)[0])
+    return found - {0}
+
+
+@allowed
+def test_who_is_measured_asks_for_short_slices_and_who_gives_way_does_not(pid: int) -> None:
+    """Where the kernel has them (Linux 6.12)."""
+    usual = slices(pid)
+    priority.placed(pid, priority.ORDINARY)
+    if not usual:
+        pytest.skip("this kernel has no slices of one's own")
+    assert slices(pid) == {priority.PROMPT_NS}
+    priority.placed(pid, priority.BEHIND)
+    assert slices(pid) == usual
+
+
+def test_what_a_prompt_process_starts_is_prompt_too() -> None:
+    """Tried in a process of its own: a slice stays with whoever has asked for it."""
+    script = (
+        "import os, subprocess, sys; from drills.stage import priority; priority.prompt(); "
+        "child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=sys.stdin); "
+        "print(os.getpid(), child.pid, flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        found = [slices(int(pid)) for pid in process.stdout.readline().split()]
+        process.communicate(b"\n\n", timeout=10)
+    assert all(one in (set(), {priority.PROMPT_NS}) for one in found) and found[0] == found[1]
 
 
 @allowed

@@ -189,7 +189,7 @@ def test_at_fast_pace_visits_come_in_less_time(claims: tuple[str, ...], calm: fl
     slow, fast = (lighter(drill, row, fast=fast) for fast in (False, True))
     assert slow.windows == drill.windows and fast.load == slow.load
     assert fast.windows.calm.in_s(0.5) == pytest.approx(calm * drill.windows.calm.in_s(0.5))
-    assert fast.windows.recovery.in_s(5.0) == pytest.approx(0.6 * drill.windows.recovery.in_s(5.0))
+    assert fast.windows.recovery.in_s(5.0) == pytest.approx(calm * drill.windows.recovery.in_s(5.0))
 
 
 def test_several_defects_at_once_are_given_more_visits() -> None:

@@ -37,6 +37,10 @@ from drills.wavry.lease import SigningKey
 IMPATIENT_S = 0.4  # of the defect relay_times_out_early
 
 
+# of the defect relay_stops_without_master: whether a beat meets a master that is away for less than one is chance
+MUTE_BEATS = 3
+
+
 class CallFailed(Exception):
     """A call brought no answer that could be read; says why."""
 
@@ -62,6 +66,7 @@ class MasterLink:
         self._on_drain = on_drain
         self._defects = defects
         self._drain = DrainWatch()
+        self._mute_until = 0.0  # of the event loop's clock; only ever by the defect relay_stops_without_master
         self._interval_s = timers.heartbeat_s
         headers = {"Authorization": f"Bearer {token}"} if (token := options.master_auth_token) else {}
         # trust_env stays off: a proxy of the environment must never see these calls
@@ -129,8 +134,12 @@ class MasterLink:
         return trusted(registration, self._options.master_public_key)
 
     def _mute(self) -> None:
-        if self._defects.on("relay_stops_without_master"):
-            self._pipeline.mute = not self._membership.registered
+        if not self._defects.on("relay_stops_without_master"):
+            return
+        loop = asyncio.get_running_loop()
+        if not self._membership.registered:
+            self._mute_until = loop.time() + MUTE_BEATS * self._interval_s
+        self._pipeline.mute = loop.time() < self._mute_until
 
     @property
     def interval_ms(self) -> int:
