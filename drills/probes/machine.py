@@ -72,6 +72,9 @@ def socket_drops(addresses: set[str], tables: Iterable[Path] = (Path("/proc/net/
 SLICE_S = 0.1  # how often the run queues are read
 SLICES_A_SECOND = 10
 SETTLING_SLICES = 3  # after a stage has come forward: what its processes waited before is counted when they next run
+# of a process that has just been started: it has all to do with itself and serves nobody, so that its waiting then is
+# nobody's (the reference needs 0.5 s; seen: a relay that came back kept the silence of another's sessions in doubt)
+STARTING_SLICES = 8
 STALL_SLICES = 3  # a stall is looked for in stretches of 0.3 s: shorter ones do not reach any limit of ours
 
 
@@ -87,6 +90,7 @@ class MachineProbe:
         self.stage, self.journal = stage, journal
         self._looks = 0
         self._waited: dict[int, dict[int, int]] = {}  # by process and thread
+        self._age: dict[int, int] = {}  # of each process, in slices
         self._slices: dict[str, deque[float]] = {}
         self._stalled: dict[str, float] = {}
         self._second: dict[str, float] = {}
@@ -115,7 +119,8 @@ class MachineProbe:
         waited = run_queue_waits_ns(pid, every_thread=service is not None and service.kind not in HASHERS)
         before = self._waited.get(pid, waited)
         longest_ns = max((ns - before.get(thread, ns) for thread, ns in waited.items()), default=0)
-        ms = 0.0 if self._settling else longest_ns / 1e6
+        self._age[pid] = age = self._age.get(pid, 0) + 1
+        ms = 0.0 if self._settling or age <= STARTING_SLICES else longest_ns / 1e6
         self._waited[pid] = waited
         slices = self._slices.setdefault(name, deque(maxlen=STALL_SLICES))
         slices.append(ms)

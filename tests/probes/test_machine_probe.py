@@ -11,12 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from drills.probes import machine
-from drills.probes.machine import SLICES_A_SECOND, MachineProbe, run_queue_waits_ns
+from drills.probes.machine import SLICES_A_SECOND, STARTING_SLICES, MachineProbe, run_queue_waits_ns
 from drills.record import Journal, read_events
 
 
 @pytest.mark.parametrize(("behind_looks", "counted_ms"), [
-    (0, 9 * 50.0),  # the first look only says where the count begins
+    (0, 10 * 50.0),
     (5, 3 * 50.0),  # two more do not count after it has come forward
     (10, 0.0),
 ])  # fmt: skip
@@ -27,24 +27,27 @@ def test_what_waits_while_it_gives_way_counts_for_nothing(
     waited = iter(range(0, 10**12, 50_000_000))
     monkeypatch.setattr(machine, "run_queue_waits_ns", lambda pid, **_: {pid: next(waited)})
     relay = SimpleNamespace(name="relay_a", pid=1, exit_code=lambda: None)
-    stage = SimpleNamespace(everybody=lambda: [relay], gives_way=True, services={}, udp_tables=list)
+    stage = SimpleNamespace(everybody=lambda: [relay], gives_way=False, services={}, udp_tables=list)
     journal = Journal(tmp_path / "journal.jsonl")
     probe = MachineProbe(stage, journal)  # type: ignore[arg-type]
+    for _ in range(SLICES_A_SECOND):
+        probe.look()
     for look in range(SLICES_A_SECOND):
         stage.gives_way = look < behind_looks
         probe.look()
     journal.close()
-    (second,) = read_events(tmp_path / "journal.jsonl")
+    first, second = read_events(tmp_path / "journal.jsonl")
+    assert first["waited_ms"] == {"relay_a": (SLICES_A_SECOND - STARTING_SLICES) * 50.0}  # it has just been started
     assert second["waited_ms"] == {"relay_a": counted_ms}
     assert second["stalled_ms"] == {"relay_a": min(counted_ms, 150.0)}
 
 
-@pytest.mark.parametrize(("kind", "counted_ms"), [("relay", 9 * 30.0), ("master", 9 * 30.0), ("gateway", 0.0)])
+@pytest.mark.parametrize(("kind", "counted_ms"), [("relay", 10 * 30.0), ("master", 10 * 30.0), ("gateway", 0.0)])
 def test_of_several_threads_the_one_that_waits_the_longest_counts_but_not_those_that_hash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, counted_ms: float
 ) -> None:
     """A runtime's first thread does nothing; a thread that has just begun is not known to have waited."""
-    looks = iter(range(SLICES_A_SECOND))
+    looks = iter(range(2 * SLICES_A_SECOND))
 
     def waits(pid: int, *, every_thread: bool) -> dict[int, int]:
         look = next(looks)
@@ -57,10 +60,10 @@ def test_of_several_threads_the_one_that_waits_the_longest_counts_but_not_those_
     stage = SimpleNamespace(everybody=lambda: [running], gives_way=False, services={"one": service}, udp_tables=list)
     journal = Journal(tmp_path / "journal.jsonl")
     probe = MachineProbe(stage, journal)  # type: ignore[arg-type]
-    for _ in range(SLICES_A_SECOND):
+    for _ in range(2 * SLICES_A_SECOND):
         probe.look()
     journal.close()
-    (second,) = read_events(tmp_path / "journal.jsonl")
+    _, second = read_events(tmp_path / "journal.jsonl")
     assert second["waited_ms"] == {"one": pytest.approx(counted_ms)}
 
 
