@@ -39,7 +39,8 @@ def test_what_waits_while_it_gives_way_counts_for_nothing(
     first, second = read_events(tmp_path / "journal.jsonl")
     assert first["waited_ms"] == {"relay_a": (SLICES_A_SECOND - STARTING_SLICES) * 50.0}  # it has just been started
     assert second["waited_ms"] == {"relay_a": counted_ms}
-    assert second["stalled_ms"] == {"relay_a": min(counted_ms, 150.0)}
+    # a stretch of three slices may have begun in the second before
+    assert second["stalled_ms"] == {"relay_a": 150.0 if counted_ms else 100.0}
 
 
 @pytest.mark.parametrize(("kind", "counted_ms"), [("relay", 10 * 30.0), ("master", 10 * 30.0), ("gateway", 0.0)])
