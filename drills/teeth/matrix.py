@@ -24,7 +24,9 @@ from drills.judging import read_verdict
 from drills.options import Options
 from drills.progress import Progress
 from drills.scenario.models import Scenario
+from drills.stage.base import REAL_HEARTBEAT_S
 from drills.stage.priority import may_come_forward
+from drills.story import least_length_s
 from drills.teeth.cells import BLANK, Attempt, Bite, Cell, attempt_of
 from drills.teeth.rows import Row, is_light, runs_of, together
 
@@ -104,9 +106,14 @@ class Matrix:
         self._running: list[_Running] = []
 
     def _in_order(self) -> list[Rows]:
-        """The sound system first, since everything rests on it; light runs last, beside each other."""
+        """The sound system first, since everything rests on it; light runs last, the longest ones first."""
         runs = runs_of(self.rows, alone=self.alone)
-        return sorted(runs, key=lambda rows: (bool(rows[0].defect), self._is_light(rows)))
+        return sorted(runs, key=lambda rows: (bool(rows[0].defect), self._is_light(rows), -self._light_s(rows)))
+
+    def _light_s(self, rows: Rows) -> float:
+        """How long the story of a light run takes at least, in s; 0 for the others, which keep their order."""
+        heartbeat_s = REAL_HEARTBEAT_S / self.options.divisor
+        return least_length_s(self.scenarios[rows[0].drill].fault, heartbeat_s) if self._is_light(rows) else 0.0
 
     def _quietly(self, text: str) -> None:
         """What the runs say; only where they stop or fail is it of interest here."""
