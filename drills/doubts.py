@@ -15,7 +15,7 @@ from drills.measures import generator
 from drills.measures.media import lost_at_ends
 from drills.measures.waiting import LOOK_NS, Wait, longest_wait_ms, wait_of
 from drills.objectives import CLAIMS, DoubtKind, Shape
-from drills.record import Event, Record, Span
+from drills.record import CONDITION, Event, Record, Span
 from drills.scenario.models import Action, Injection, Scenario, Step
 
 BOTH = frozenset({"held", "broken"})
@@ -29,7 +29,7 @@ BUSY_SHARE_MAX, SATURATED_S = 0.9, 2
 # and have to be worked off: visits come open-loop, so what waited when a window began (at most as long as a set-up
 # may take, SETUP_S in drills/load/session.py) delays those that come in it. Seen in a window after a saturated one.
 BACKLOG_NS = 5_000_000_000
-NETWORK, UDP_PROXY = "udp_network", "udp_proxy"  # a condition's receipts (drills/faults/network.py), and a service
+UDP_PROXY = "udp_proxy"  # the service
 CLOCK_STEP_NS = 50_000_000  # the wall clock against the monotonic one, from one second to the next
 KILLED = ("ended by itself with -9", "ended by itself with 137")  # SIGKILL, of a process and of a container (128 + 9)
 SKIPPED_RATIO_MAX = 0.001
@@ -211,7 +211,9 @@ def _condition(record: Record) -> list[Doubt]:
     name = record.provenance.get("condition", "")
     if not name:
         return []
-    mine = [event for event in record.named("fault.receipt") if event["fault"] == NETWORK and event["subject"] == name]
+    mine = [
+        event for event in record.named("fault.receipt") if event["fault"] == CONDITION and event["subject"] == name
+    ]
     wrong = [f"was not as its file has it: {event['measured_on']}" for event in mine if not event["landed"]]
     if not mine:
         wrong = ["has no receipt"]

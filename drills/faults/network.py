@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from drills.faults.base import Receipt
 from drills.faults.impaired import Toxic, impaired
 from drills.paths.effects import EFFECTS
+from drills.record import CONDITION
 from drills.scenario.networks import Network
 
 if TYPE_CHECKING:
     from drills.scene import Scene
-
-NAME = "udp_network"  # as a fault in receipts; no scenario injects it, `--network` does
 
 
 @contextmanager
@@ -24,7 +23,7 @@ def networked(scene: Scene, network: Network | None) -> Iterator[None]:
         yield
         return
     toxics = [
-        Toxic(proxy, stream, kind, attributes, NAME)
+        Toxic(proxy, stream, kind, attributes, CONDITION)
         for proxy in scene.stage.on_path("ends")
         for stream, made in network.toxics[proxy.partition("_to_")[0]].items()
         for kind, attributes in made
@@ -34,5 +33,5 @@ def networked(scene: Scene, network: Network | None) -> Iterator[None]:
         for side, streams in network.toxics.items() for stream, made in streams.items()
     )  # fmt: skip
     # a condition may lose one packet in a thousand: no run is long enough for a canary to tell that from none
-    with impaired(scene, Receipt(NAME, network.name, f"{network.name}: {asked}"), toxics, told=False):
+    with impaired(scene, Receipt(CONDITION, network.name, f"{network.name}: {asked}"), toxics, told=False):
         yield

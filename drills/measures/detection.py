@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from drills.measures import generator
 from drills.measures.media import every_silence
 from drills.measures.signs import NO_ANSWER, STALE_BEATS, Seen, Sign, seen
-from drills.record import Event, Record, Span
+from drills.record import CONDITION, Event, Record, Span
 from drills.weighing import interval_99
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ def detections(
 
 
 def _faults(record: Record) -> list[_Fault]:
-    receipts = sorted(record.named("fault.receipt"), key=lambda event: int(event["asked_ns"]))
+    # a named condition is there from the first moment on, wanted, and has nobody to notice it
+    receipts = [event for event in record.named("fault.receipt") if event["fault"] != CONDITION]
+    receipts = sorted(receipts, key=lambda event: int(event["asked_ns"]))
     grace_ns = int(STALE_BEATS * float(record.provenance["heartbeat_s"]) * 1e9)
     windows = record.windows.values()
     end_ns = max((span.to_ns for span in windows), default=record.events[-1].ns)

@@ -155,6 +155,12 @@ def test_users_hurt_and_no_sign_anywhere_is_silent() -> None:
     assert found.after_s is None
 
 
+def test_a_condition_is_no_fault_that_anybody_should_notice() -> None:
+    """It is asked for and there all the time: whom a fault hurts meanwhile, that fault has hurt."""
+    record = hurt(paused().fault("udp_network", "fibre", 1.0, 39.0)).over().record()
+    assert [(one.fault, one.silent) for one in detections(record)] == [("pause", True)]
+
+
 def test_who_is_left_waiting_outside_is_no_sign_but_is_told() -> None:
     """Nothing in the control plane says a word; a probe from outside would have known."""
     found = one_of(hurt(paused(master=(13.5, 22.0, "GET /health: no answer in time"))))
