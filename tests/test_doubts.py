@@ -365,6 +365,20 @@ def test_a_stopped_relay_is_not_excused_by_a_starved_gateway() -> None:
     assert judged(waiting(frozen(1.0), gateway=900.0), SILENCE).verdict is Outcome.BROKEN
 
 
+def test_the_relay_that_was_killed_is_not_what_others_sessions_wait_for() -> None:
+    """It waits most when it is started again; who is on another relay is not served by it."""
+    starved = doubts_of(
+        waiting(frozen(1.0), relay_a=900.0).fault("kill", "relay_a", 12.0, 20.0).record(), scenario_of(SILENCE)
+    )
+    other = doubts_of(
+        waiting(frozen(1.0), relay_b=900.0).fault("kill", "relay_a", 12.0, 20.0).record(), scenario_of(SILENCE)
+    )
+    for doubts, bears in ((starved, False), (other, True)):
+        mine = [one for one in doubts if one.kind is DoubtKind.STARVED and one.window == "fault"]
+        assert [one.concerns("bystanders_silence_ms_p99", "fault") for one in mine] == [bears]
+        assert all(one.concerns("silence_ms_p99", "fault") for one in mine)
+
+
 def test_a_relay_that_waited_a_little_each_second_excuses_no_silence_of_a_second() -> None:
     """What it waited in that second and the two around it is the most that can be taken off."""
     builder = frozen(1.0)
