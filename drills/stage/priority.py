@@ -62,7 +62,7 @@ def prompt() -> None:
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     if nice < BEHIND:
         for entry in Path("/proc/self/task").iterdir():
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):  # it is gone, or a sandbox forbids to ask
                 _sliced(int(entry.name), PROMPT_NS)
 
 
