@@ -22,6 +22,7 @@ from drills.stage.processes import UPGRADED, candidate_programs, is_program
 
 Say = Callable[[str], None]
 REPOSITORY = "ghcr.io/bybrooklyn/wavry"  # operations-facts §1.2
+IMAGE_OF = {"udp_proxy": "load"}  # a kind of service that runs from another kind's image
 INSTEAD = "; or run it with --stage processes"
 
 
@@ -50,8 +51,8 @@ class Programs:
 
 
 def variable(kind: str) -> str:
-    """The variable of the compose file that names the image of a kind of service."""
-    return f"DRILLS_{kind.upper()}_IMAGE"
+    """The variable of the compose file that names the image of a kind of service; the UDP proxy's is the load's."""
+    return f"DRILLS_{IMAGE_OF.get(kind, kind).upper()}_IMAGE"
 
 
 def wanted(target: str) -> dict[str, str]:
