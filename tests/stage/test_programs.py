@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from drills.catalogue import Catalogue
 from drills.errors import BadInput, CannotRun
 from drills.stage import programs
-from drills.stage.programs import Programs, ensured, is_ours, problem, wanted
+from drills.stage.programs import Programs, ensured, is_ours, problem, variable, wanted
 
 KINDS = ("gateway", "master", "relay")
 OURS = {"toxiproxy": "toxiproxy", "load": "load"}
@@ -179,3 +180,12 @@ def test_the_record_says_what_ran(images: Images, folder: Path) -> None:
     )
     named = Programs({"DRILLS_RELAY_IMAGE": "mine/relay:1"}, folder)
     assert named.version("relay") == "mine/relay:1 sha256:id-of-mine/relay:1"
+
+
+@pytest.mark.parametrize("target", ["reference", "wavry"])
+def test_every_service_of_the_compose_file_has_an_image(target: str, folder: Path) -> None:
+    """The UDP proxy runs from the load's: the record asks each for its version."""
+    services = Catalogue().compose.services.values()
+    kinds = {service.kind for service in services} - {"locust_master", "locust_worker", "proxies"}
+    assert "udp_proxy" in kinds
+    assert {variable(kind) for kind in kinds} <= {variable(kind) for kind in wanted(target)}
