@@ -24,9 +24,9 @@ def excused(judgement: dict[str, Any], otherwise: str) -> bool:
 
 def of_drills(out: Path) -> Iterator[tuple[str, bool]]:
     """What did not hold in the last run of each drill, and whether that is excused."""
-    for drill in sorted(one for one in out.glob("*/*") if any(one.glob("*/verdict.json"))):
-        run = max(drill.glob("*/verdict.json"), key=lambda path: path.parent.name)
-        yield from of_sound(read(run))
+    last = {path.parts[-3]: path for path in sorted(out.glob("*/*/*/verdict.json"))}
+    for path in last.values():
+        yield from of_sound(read(path))
 
 
 def of_sound(verdict: dict[str, Any]) -> Iterator[tuple[str, bool]]:
@@ -70,10 +70,10 @@ def read(path: Path) -> dict[str, Any]:
 def main(out: str, which: str) -> int:
     """Say it in one line."""
     found = [*{"drills": of_drills, "teeth": of_teeth}[which](Path(out))]
-    wrong = [words for words, is_excused in found if not is_excused]
-    for one in wrong[:1]:
-        print(f"CI: not for our own lateness alone: {one}")
-    if not found or wrong:
+    wrong = [one for one, is_excused in found if not is_excused]
+    if wrong:
+        print(f"CI: not for our own lateness alone: {wrong[0]}")
+    if wrong or not found:
         return 2
     print(f"CI: {len(found)} judgements are not known, also at the last attempt: the machine was too busy, no more")
     return 0

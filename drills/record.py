@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from drills.measures.packets import Packets
 
-# What must never be written (house rule): tokens of the three services and hex keys, however they got into a text.
 CONDITION = "udp_network"  # the fault that a named network condition is in receipts: asked for, and there all the time
+# What must never be written (house rule): tokens of the three services and hex keys, however they got into a text.
 _SECRETS = re.compile(r"v4\.(?:public|local)\.[A-Za-z0-9_-]{20,}|\b[0-9a-f]{64,}\b")
 
 

@@ -63,13 +63,13 @@ class Turn:
 class Pursuit(Protocol):
     """What a run is after, where it is not after the whole drill: when it may stop (drills/teeth/pursuit.py)."""
 
+    compares_sums: bool  # of the whole run: what is on its way at its end must arrive first
+
     def pause(self, scene: Scene, window: str, length_s: float) -> None:
         """Let a window go by that would last so long in the whole drill."""
 
     def glancing(self, scene: Scene) -> contextlib.AbstractContextManager[None]:
         """While the story is told: it may be ended where the rest of it adds nothing."""
-
-    compares_sums: bool  # of the whole run: what is on its way at its end must arrive first
 
     def over(self, scene: Scene, window: str) -> str:
         """Why the windows after this one add nothing; empty where they do."""

@@ -178,7 +178,7 @@ class Suite:
     def _note(self, row: Row) -> None:
         self.rows[row.name] = replace(row, attempt=self.attempt)
         if row.name == CONTROL:
-            self.control = "" if row.verdict is Outcome.HELD else str(row.verdict) if row.verdict else "not run"
+            self.control = "" if row.verdict is Outcome.HELD else str(row.verdict or "not run")
 
     def _done(self, scenario: Scenario, done: Done) -> None:
         """A drill that ran in a process of its own: its lines together, and its row."""

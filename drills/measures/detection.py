@@ -88,8 +88,8 @@ def detections(
 
 def _faults(record: Record) -> list[_Fault]:
     # a named condition is there from the first moment on, wanted, and has nobody to notice it
-    receipts = [event for event in record.named("fault.receipt") if event["fault"] != CONDITION]
-    receipts = sorted(receipts, key=lambda event: int(event["asked_ns"]))
+    receipts = sorted((event for event in record.named("fault.receipt") if event["fault"] != CONDITION),
+                      key=lambda event: int(event["asked_ns"]))  # fmt: skip
     grace_ns = int(STALE_BEATS * float(record.provenance["heartbeat_s"]) * 1e9)
     windows = record.windows.values()
     end_ns = max((span.to_ns for span in windows), default=record.events[-1].ns)

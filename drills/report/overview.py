@@ -99,10 +99,11 @@ class Overview:
 
     def _names(self, runs: Sequence[Run]) -> list[str]:
         """Each drill once, and what tells these runs of it from its others: target, stage, defects, conditions."""
-        conditions: dict[str, list[str]] = {}
+        counted, conditions = self.counted, dict[str, list[str]]()
+        targets, stages = ({one.target for one in counted}, {one.stage for one in counted})
         for run in runs:
-            target = f" on {run.target}" if run.target and len({one.target for one in self.counted}) > 1 else ""
-            stage = f" ({run.stage})" if run.stage and len({one.stage for one in self.counted}) > 1 else ""
+            target = f" on {run.target}" if run.target and len(targets) > 1 else ""
+            stage = f" ({run.stage})" if run.stage and len(stages) > 1 else ""
             made = f" with {', '.join(run.defects)}" if run.defects else ""
             conditions.setdefault(run.drill + target + stage + made, []).append(run.condition)
         return [name + _under(found) for name, found in conditions.items()]

@@ -49,7 +49,7 @@ def placed(pid: int, nice: int) -> None:
     """
     for _ in range(2):  # a thread may be born meanwhile
         with contextlib.suppress(OSError):
-            for thread in [int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()]:
+            for thread in _threads(pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.setpriority(os.PRIO_PROCESS, thread, nice)
                     _sliced(thread, USUAL_NS if nice >= BEHIND else PROMPT_NS)
@@ -61,9 +61,13 @@ def prompt() -> None:
     """Our own process, and whatever it starts from now on, asks to be let in soon; one that gives way does not."""
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     if nice < BEHIND:
-        for entry in Path("/proc/self/task").iterdir():
+        for thread in _threads(os.getpid()):
             with contextlib.suppress(OSError):  # it is gone, or a sandbox forbids to ask
-                _sliced(int(entry.name), PROMPT_NS)
+                _sliced(thread, PROMPT_NS)
+
+
+def _threads(pid: int) -> list[int]:
+    return [int(entry.name) for entry in Path(f"/proc/{pid}/task").iterdir()]
 
 
 def _sliced(thread: int, slice_ns: int) -> None:

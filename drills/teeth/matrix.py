@@ -107,13 +107,12 @@ class Matrix:
 
     def _in_order(self) -> list[Rows]:
         """The sound system first, since everything rests on it; light runs last, the longest ones first."""
-        runs = runs_of(self.rows, alone=self.alone)
-        return sorted(runs, key=lambda rows: (bool(rows[0].defect), self._is_light(rows), -self._light_s(rows)))
+        return sorted(runs_of(self.rows, alone=self.alone), key=self._place)
 
-    def _light_s(self, rows: Rows) -> float:
-        """How long the story of a light run takes at least, in s; 0 for the others, which keep their order."""
-        heartbeat_s = REAL_HEARTBEAT_S / self.options.divisor
-        return least_length_s(self.scenarios[rows[0].drill].fault, heartbeat_s) if self._is_light(rows) else 0.0
+    def _place(self, rows: Rows) -> tuple[bool, bool, float]:
+        light, heartbeat_s = self._is_light(rows), REAL_HEARTBEAT_S / self.options.divisor
+        story_s = least_length_s(self.scenarios[rows[0].drill].fault, heartbeat_s) if light else 0.0
+        return bool(rows[0].defect), light, -story_s
 
     def _quietly(self, text: str) -> None:
         """What the runs say; only where they stop or fail is it of interest here."""
@@ -162,15 +161,14 @@ class Matrix:
                 one.seat.turn("")
 
     def _room(self, rows: Rows, measured: Sequence[_Running]) -> bool:
-        """Whether a run may be measured beside these."""
+        """Whether a run may be measured beside these: visits are what costs a machine most, and a light one has few."""
         if not measured:
             return True
-        if self._crowded >= CROWDED_MAX or any(one.alone or not one.keeps_up for one in measured):
+        if self._crowded >= CROWDED_MAX or len(measured) >= AT_ONCE_MAX:
             return False
-        if self.at_once == 1:
-            light = all(self._is_light(some) for some in [rows, *(one.rows for one in measured)])
-            return light and len(measured) < AT_ONCE_MAX
-        return len(measured) < self.at_once and all(self._go_together(one.rows, rows) for one in measured)
+        (other,) = measured
+        enough = all if self.at_once == 1 else any
+        return other.keeps_up and not other.alone and enough(map(self._is_light, (rows, other.rows)))
 
     def _order(self, rows: Rows, *, shortened: bool, gives_way: bool, waits: bool) -> Order:
         defects = tuple(row.defect for row in rows if row.defect)
@@ -202,10 +200,6 @@ class Matrix:
             return None
         self._waiting.remove(fits[0])
         return fits[0], False
-
-    def _go_together(self, one: Rows, other: Rows) -> bool:
-        """Visits are what costs a machine most: of two runs one has next to none."""
-        return any(self._is_light(rows) for rows in (one, other))
 
     def _is_light(self, rows: Rows) -> bool:
         return is_light(self.scenarios[rows[0].drill], together(rows))

@@ -145,16 +145,19 @@ class DefectSeen:
             nonlocal due_ns
             if scene.now_ns() < due_ns:
                 return
-            if set(self.row.claims) <= self.broken_in(Record.read(scene.folder), scene.now_ns()):
-                self.seen = f"{', '.join(self.row.claims)} broken already"
-                raise StoryStopped(self.seen)
+            self._stop_where(self._broken_already(scene, scene.now_ns()))
             due_ns = scene.now_ns() + GLANCE_NS
 
         return glance
 
     def _stop_holding(self, scene: Scene, left_s: float) -> None:
-        if left_s >= WORTH_S and (seen := self._look(scene, "fault")):
-            self.seen = seen
+        if left_s >= WORTH_S:
+            self._stop_where(self._look(scene, "fault"))
+
+    def _stop_where(self, seen: str) -> None:
+        """End the story where enough was seen."""
+        self.seen = seen
+        if seen:
             raise StoryStopped(seen)
 
     def over(self, scene: Scene, window: str) -> str:
@@ -176,6 +179,10 @@ class DefectSeen:
         until_ns = scene.now_ns()
         scene.load.flush()
         _await_written(scene)
+        return self._broken_already(scene, until_ns)
+
+    def _broken_already(self, scene: Scene, until_ns: int) -> str:
+        """That everything named is broken in what lies on disk, in words; empty where it is not."""
         broken = self.broken_in(Record.read(scene.folder), until_ns)
         return f"{', '.join(self.row.claims)} broken already" if set(self.row.claims) <= broken else ""
 

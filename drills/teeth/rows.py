@@ -82,7 +82,7 @@ def visits_needed(scenario: Scenario, row: Row) -> int:
     All of them where something that names it is no objective (an invariant): that looks at everything. Where several
     defects are on, some more: what one of them keeps from being set up is no sample of what names another.
     """
-    return round(_visits_alone(scenario, row) * (1.0 if len(row.defect.split("+")) == 1 else SPARE))
+    return round(_visits_alone(scenario, row) * (SPARE if "+" in row.defect else 1.0))
 
 
 def _visits_alone(scenario: Scenario, row: Row) -> int:

@@ -73,17 +73,17 @@ class Held:
 
     def hasten(self, holders: set[tuple[Link, int]], now_ns: int) -> None:
         """Packets that toxics of these orders hold on these links are due now: the toxics are gone or others."""
-        theirs = sorted(packet for packet in self._all() if packet[2:4] in holders) if holders else []
-        if theirs:
-            ties = {packet[1] for packet in theirs}
-            rest = [packet for packet in self._all() if packet[1] not in ties]
-            self._are(rest + [(min(packet[0], now_ns), *packet[1:]) for packet in theirs])
+        if holders:
+            self._are([(min(packet[0], now_ns), *packet[1:]) if packet[2:4] in holders else packet
+                       for packet in self._all()])  # fmt: skip
 
     def forget(self, links: set[Link]) -> None:
         """Packets of these links will go nowhere. One call for many links: everything that is held is looked at."""
-        self._gone -= {packet[1] for packet in self._all() if packet[2] in links}
-        self._are([packet for packet in self._all() if packet[2] not in links])
-        self._bytes = sum(len(packet[5]) + PACKET_BYTES for packet in self._heap)
+        held = self._all()
+        rest = [packet for packet in held if packet[2] not in links]
+        self._gone -= {packet[1] for packet in held if packet[2] in links}
+        self._bytes = sum(len(packet[5]) + PACKET_BYTES for packet in rest)
+        self._are(rest)
 
     def _all(self) -> list[Packet]:
         return [*self._line, *self._heap]

@@ -11,6 +11,8 @@ import pyarrow
 import pyarrow.parquet
 
 from drills.record import Record
+from drills.report.files import VerdictFile
+from drills.report.runs import Run
 
 COLUMNS = ("session", "direction", "sequence", "intended_ns", "sent_ns", "received_ns", "shows", "copies")
 START_NS = 5_000_000_000_000
@@ -99,3 +101,10 @@ def drained(folder: Path) -> MadeRecord:
         made.packet(1, 1, number, due + 0.005, after_ms=None if silent else 1.0, shows=number)
     made.event(9.9, "run.ended")
     return made
+
+
+def judged_run(drill: str, condition: str = "", verdict: str = "held", **provenance: Any) -> Run:
+    """A run that was judged, and nothing else of it."""
+    judged = VerdictFile(drill=drill, run="r", target="reference", stage="processes", tier="stage", verdict=verdict,
+                         judgements=())  # type: ignore[arg-type]  # fmt: skip
+    return Run(Path("nowhere"), drill, "r", judged, None, "", "", {"condition": condition, **provenance})

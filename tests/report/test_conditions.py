@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 from drills.report.conditions import cells, conditions_picture, conditions_table
-from drills.report.files import VerdictFile
-from drills.report.runs import Run
-
-
-def run(drill: str, condition: str, verdict: str = "held", **provenance: Any) -> Run:
-    """A run that was judged."""
-    judged = VerdictFile(drill=drill, run="r", target="reference", stage="processes", tier="stage", verdict=verdict,
-                         judgements=())  # type: ignore[arg-type]  # fmt: skip
-    return Run(Path("nowhere"), drill, "r", judged, None, "", "", {"condition": condition, **provenance})
+from tests.report.made_record import judged_run as run
 
 
 def test_without_a_condition_there_is_no_picture() -> None:

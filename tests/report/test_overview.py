@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from drills.report.files import VerdictFile
 from drills.report.overview import HELD_NAMES_MAX, Overview
 from drills.report.runs import Run
-
-
-def run(drill: str, condition: str = "", verdict: str = "held") -> Run:
-    """A run that was judged."""
-    judged = VerdictFile(drill=drill, run="r", target="reference", stage="processes", tier="stage", verdict=verdict,
-                         judgements=())  # type: ignore[arg-type]  # fmt: skip
-    return Run(Path("nowhere"), drill, "r", judged, None, "", "", {"condition": condition})
+from tests.report.made_record import judged_run as run
 
 
 @pytest.mark.parametrize(("runs", "answer"), [

@@ -35,8 +35,6 @@ from drills.reference.timers import Timers
 from drills.wavry.lease import SigningKey
 
 IMPATIENT_S = 0.4  # of the defect relay_times_out_early
-
-
 # of the defect relay_stops_without_master: whether a beat meets a master that is away for less than one is chance
 MUTE_BEATS = 3
 
