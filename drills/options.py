@@ -9,6 +9,7 @@ from drills.errors import BadInput
 
 REPORTS = Path(__file__).resolve().parents[1] / "reports"
 FAST_DIVISOR = 10.0  # design §6, Pace
+REAL_HEARTBEAT_S = 5.0  # of a relay, contract-master-relay §6
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,8 @@ class Options:
     def divisor(self) -> float:
         """By how much the reference's own timers are divided."""
         return FAST_DIVISOR if self.pace == "fast" else 1.0
+
+    @property
+    def heartbeat_s(self) -> float:
+        """How far apart a relay's heartbeats are, in s."""
+        return REAL_HEARTBEAT_S / self.divisor

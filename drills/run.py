@@ -183,11 +183,12 @@ def _rehearse(
         _await_turn(scene, turn)
         stage.come_forward()
         scene.pause(WARM_S)
-        if _windows(scene, scenario, tiers, options, say, pursuit) and pursuit and not pursuit.compares_sums:
+        early = _windows(scene, scenario, tiers, options, say, pursuit)
+        promptly = bool(early and pursuit and not pursuit.compares_sums)
+        scene.pause(SETTLE_S + 2 * settings.path_s)
+        load.finish(promptly=promptly)
+        if promptly:  # not before: a load that gave way would stand still, near enough to the last window to count
             stage.step_back()
-        else:
-            scene.pause(SETTLE_S + 2 * settings.path_s)
-        load.finish()
         held.callback(say, f"{scenario.name}: lowering the stage")
         if look_around:
             held.callback(look_around, stage, folder, journal, signals, say)

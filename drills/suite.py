@@ -16,7 +16,7 @@ from drills.errors import BadInput, CannotRun, Exit, Interrupted, combined
 from drills.findings.after import folded_in
 from drills.findings.reading import FOLDER, read_findings
 from drills.judging import judge_folder, note_control
-from drills.load.planning import visits_per_s
+from drills.load.planning import densest_visits_per_s
 from drills.look_around import MAX_S, LookAround
 from drills.options import Options
 from drills.placing import check_defects, check_stage, options_of, placed
@@ -24,10 +24,9 @@ from drills.recovery import recover_all, words_of
 from drills.report.month import write_month
 from drills.report.terminal import verdict_lines
 from drills.run import run_drill, run_folder
-from drills.scenario.models import WINDOWS, Scenario
+from drills.scenario.models import Scenario
 from drills.side_by_side import SideBySide, longest_first
 from drills.signals import Signals
-from drills.stage.base import REAL_HEARTBEAT_S
 from drills.stage.priority import may_be_raised_beside
 from drills.standing import standing_stage
 from drills.story import faults_of
@@ -161,8 +160,8 @@ class Suite:
                 return
         rest = [one for one in scenarios if one not in here]
         if rest:
-            heartbeat_s = REAL_HEARTBEAT_S / self.options.divisor
-            dense = {one.name: max(visits_per_s(one, window, heartbeat_s, 1) for window in WINDOWS) for one in rest}
+            heartbeat_s = self.options.heartbeat_s
+            dense = {one.name: densest_visits_per_s(one, heartbeat_s) for one in rest}
             ordered = longest_first(rest, heartbeat_s) if at_once > 1 else rest
             SideBySide(
                 self.options_of,

@@ -136,9 +136,9 @@ class LocustLoad:
         self._tell(do="flush", due_before_ns=time.monotonic_ns())
         self.await_said("flushed", FINISH_S, times=self.settings.workers)
 
-    def finish(self) -> None:
-        """End all sessions and write the last samples."""
-        self._tell(do="finish")
+    def finish(self, *, promptly: bool = False) -> None:
+        """End all sessions and write the last samples; visits and set-ups may first come to an end, or not."""
+        self._tell(do="finish", promptly=promptly)
         self.await_said("finished", FINISH_S, times=self.settings.workers)
 
 

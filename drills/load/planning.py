@@ -77,3 +77,8 @@ def visits_per_s(scenario: Scenario, window: str, heartbeat_s: float, factor: in
     visits = scenario.load.visits_per_window * factor
     lengths = [window_length_s(scenario, name, heartbeat_s, factor) for name in (window, "calm")]
     return visits / max(lengths) if max(lengths) else 0.0
+
+
+def densest_visits_per_s(scenario: Scenario, heartbeat_s: float) -> float:
+    """How many visits a second there are where they are densest, which is what a drill costs a machine."""
+    return max(visits_per_s(scenario, window, heartbeat_s, 1) for window in WINDOWS)

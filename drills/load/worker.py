@@ -104,7 +104,7 @@ def obey(runner: Any, settings: LoadSettings) -> None:
         gevent.spawn(_flush, runner, msg.data["due_before_ns"])
 
     def on_finish(environment: Any, msg: Any, **_: Any) -> None:
-        gevent.spawn(_finish, runner)
+        gevent.spawn(_finish, runner, promptly=msg.data["promptly"])
 
     runner.register_message("drill.visits", on_visits)
     runner.register_message("drill.leave", on_leave)
@@ -124,13 +124,16 @@ def _flush(runner: Any, due_before_ns: int) -> None:
     runner.send_message("drill.flushed", {"worker": World.worker})
 
 
-def _finish(runner: Any) -> None:
-    """End what runs, write the last part, say so."""
+def _finish(runner: Any, *, promptly: bool) -> None:
+    """End what runs, write the last part, say so.
+
+    Promptly: without waiting for visits and set-ups to come to their end, which nobody asks for any more.
+    """
     World.stopping = True
     World.visits.plan(0, 0)
     live = World.live
     until = time.monotonic() + STOP_WAIT_S
-    while _unfinished(live) and time.monotonic() < until:
+    while not promptly and _unfinished(live) and time.monotonic() < until:
         gevent.sleep(0.05)
     for intended_ns in World.visits.left():
         live.journal.write("visit.unstarted", worker=World.worker, intended_ns=intended_ns)

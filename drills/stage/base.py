@@ -22,6 +22,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
 from drills.errors import CannotRun
+from drills.options import REAL_HEARTBEAT_S
 from drills.reference.defects import REGISTRY, VARIABLE
 from drills.reference.releases import KNOWN_GOOD, Release, asked_for
 from drills.signals import FirstErrorStays
@@ -41,7 +42,6 @@ BEHIND_READY_S = 60.0  # what gives way gets the CPUs that nobody else wants
 LOOK_EVERY_S = 0.01
 UDP_PROXY = "udp_proxy"  # the service and its kind
 STOP_GRACE_S = 10.0  # what `docker stop` gives (operations-facts §1.3)
-REAL_HEARTBEAT_S = 5.0  # contract-master-relay §6
 _open = build_opener(ProxyHandler({})).open
 
 

@@ -23,7 +23,7 @@ from drills.scenario.models import Scenario
 from drills.signals import Signals
 from drills.stage.priority import may_be_raised_beside
 from drills.teeth.cells import BLANK, Attempt, Bite, Cell, answer_of, exit_code_of
-from drills.teeth.matrix import AT_ONCE, Matrix
+from drills.teeth.matrix import Matrix, usual_at_once
 from drills.teeth.rows import Row, rows_of, sampled
 
 Say = Callable[[str], None]
@@ -42,8 +42,10 @@ def run_teeth(arguments: argparse.Namespace, say: Say) -> Exit:
     for row in recover_all(options.out):
         say(words_of(row))
     page = TeethPage(arguments, options.stage, options.out / f"{datetime.now(UTC):%Y-%m}", len(rows))
-    matrix = Matrix(rows, {one.name: one for one in scenarios}, options, say, at_once=arguments.at_once or AT_ONCE,
-                    alone=arguments.alone, may_give_way=may_be_raised_beside(options.stage))  # fmt: skip
+    may_give_way = may_be_raised_beside(options.stage)
+    at_once = arguments.at_once or usual_at_once(may_give_way=may_give_way)
+    matrix = Matrix(rows, {one.name: one for one in scenarios}, options, say, at_once=at_once,
+                    alone=arguments.alone, may_give_way=may_give_way)  # fmt: skip
     matrix.on_cell = lambda: page.write(matrix.cells.values())
     signals = Signals()
     with signals.caught():

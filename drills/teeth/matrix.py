@@ -1,10 +1,9 @@
 """Runs the rows of the teeth matrix, one run after another, and again what came out blank.
 
-Rows whose defects get along share a run (``drills/teeth/rows.py``). While one is measured the next is got ready, giving
-way to it (drills/stage/priority.py), and waits for its turn; beside the sound system's own only in its recovery, as in
-a suite. Where nobody may give way the next begins once nothing more is measured of the last. Two are measured at once
-where both are light (next to no visits, few packets), on more than two CPUs where one of them is; and only while both
-load generators keep to their limits.
+Rows whose defects get along share a run (``drills/teeth/rows.py``). Two are measured at once where their visits
+together are not too many for the machine, and only while the load generator of the first keeps to its limit: the sound
+system's own run and a light one, or two light ones. While they are measured the next ones are got ready, giving way
+(drills/stage/priority.py), and wait for their turn; where nobody may give way a run begins once there is room for it.
 A row that is blank (inconclusive, or not run) says nothing about its defect: it is tried again, alone and in full,
 twice at most, and every attempt stays in the record. A row that is missed or a false alarm is never tried again.
 """
@@ -18,24 +17,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from drills import side_by_side
 from drills.apart import Done, Order, Seat
 from drills.errors import Interrupted
 from drills.judging import read_verdict
+from drills.load.planning import densest_visits_per_s
 from drills.options import Options
 from drills.progress import Progress
 from drills.scenario.models import Scenario
-from drills.stage.base import REAL_HEARTBEAT_S
 from drills.stage.priority import may_come_forward
 from drills.story import least_length_s
 from drills.teeth.cells import BLANK, Attempt, Bite, Cell, attempt_of
+from drills.teeth.pursuit import lighter
 from drills.teeth.rows import Row, is_light, runs_of, together
 
 Say = Callable[[str], None]
 ATTEMPTS_MAX = 3
 AT_ONCE_MAX = 2
-# two CPUs carry no two, but for light ones (seen, though all that was raised gave way: the sound system's own relay
-# waited for a CPU)
-AT_ONCE = AT_ONCE_MAX if (os.cpu_count() or 1) > 2 else 1
+# Of two runs together on two CPUs: what a whole drill has, and a light run beside it; at real pace, where each costs
+# the gateway ten times the hashing, as of two drills. Seen at fast pace with a third more: every CPU was busy for
+# seconds, and one run in ten came out blank.
+VISITS_PER_S_MAX = {"fast": 25.0, "real": side_by_side.VISITS_PER_S_MAX}
 LISTEN_S = 0.1
 RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not answered by then is stopped
 # so many wait for their turn, and one at a time is got ready: a run may be over sooner than the next is ready
@@ -44,6 +46,12 @@ CROWDED_MAX = 6  # so many runs (one in ten) that came out blank beside another,
 
 
 Rows = tuple[Row, ...]  # of one run
+
+
+def usual_at_once(*, may_give_way: bool) -> int:
+    """How many runs are measured at once on this machine: two CPUs carry two only where what is got ready gives way."""
+    cpus = os.cpu_count() or 1
+    return AT_ONCE_MAX if cpus > 2 or (cpus == 2 and may_give_way) else 1
 
 
 @dataclass
@@ -65,9 +73,9 @@ class _Running:
         return self.progress.over or self.progress.stopped_early
 
     @property
-    def carries_another(self) -> bool:
-        """Whether the next may be got ready beside it."""
-        return self.keeps_up and (bool(self.rows[0].defect) or "recovery" in self.progress.opened)
+    def ends_soon(self) -> bool:
+        """Whether the next may be got ready already, whose sessions flow from then on: in a whole run not in calm."""
+        return bool(self.rows[0].defect) or "fault" in self.progress.opened
 
     @property
     def raising(self) -> bool:
@@ -110,8 +118,8 @@ class Matrix:
         return sorted(runs_of(self.rows, alone=self.alone), key=self._place)
 
     def _place(self, rows: Rows) -> tuple[bool, bool, float]:
-        light, heartbeat_s = self._is_light(rows), REAL_HEARTBEAT_S / self.options.divisor
-        story_s = least_length_s(self.scenarios[rows[0].drill].fault, heartbeat_s) if light else 0.0
+        light = self._is_light(rows)
+        story_s = least_length_s(self.scenarios[rows[0].drill].fault, self.options.heartbeat_s) if light else 0.0
         return bool(rows[0].defect), light, -story_s
 
     def _quietly(self, text: str) -> None:
@@ -141,7 +149,7 @@ class Matrix:
         attempt = max(len(self.cells[row].attempts) for row in rows) + 1
         limit_ms = self.scenarios[rows[0].drill].generator.gap_ms_max.of(self.options.tier)
         measured = self._measured()
-        waits = bool(measured) and not (self.at_once > 1 and self._room(rows, measured))
+        waits = bool(measured) and self.may_give_way
         begun = _Running(rows, seat, limit_ms, self.clock(), alone, waits)
         self._running.append(begun)
         for one in [*measured, begun] if measured else []:
@@ -154,21 +162,33 @@ class Matrix:
         return [one for one in self._running if not (one.waits or one.gone)]
 
     def _take_turn(self) -> None:
-        """Whoever waits is told as soon as there is room for it among those that are measured."""
-        for one in self._running:
+        """Whoever waits is told as soon as there is room for it among those that are measured; sound runs first."""
+        for one in sorted(self._running, key=lambda one: bool(one.rows[0].defect)):
             if one.waits and self._room(one.rows, self._measured()):
                 one.waits, one.began = False, self.clock()
                 one.seat.turn("")
 
     def _room(self, rows: Rows, measured: Sequence[_Running]) -> bool:
-        """Whether a run may be measured beside these: visits are what costs a machine most, and a light one has few."""
+        """Whether a run may be measured beside these: visits are what costs a machine most."""
         if not measured:
             return True
-        if self._crowded >= CROWDED_MAX or len(measured) >= AT_ONCE_MAX:
+        if self._crowded >= CROWDED_MAX or len(measured) >= self.at_once:
             return False
         (other,) = measured
-        enough = all if self.at_once == 1 else any
-        return other.keeps_up and not other.alone and enough(map(self._is_light, (rows, other.rows)))
+        return other.keeps_up and not other.alone and self._fit(rows, other.rows)
+
+    def _fit(self, *runs: Rows) -> bool:
+        """Whether two runs may be measured at once."""
+        most = VISITS_PER_S_MAX[self.options.pace] * max(1.0, (os.cpu_count() or 1) / 2)
+        return self.at_once > 1 and sum(map(self._visits_per_s, runs)) <= most
+
+    def _visits_per_s(self, rows: Rows) -> float:
+        """How many visits a second a run has where they are densest."""
+        row = together(rows)
+        scenario = self.scenarios[row.drill]
+        if row.defect:
+            scenario = lighter(scenario, row, fast=self.options.pace == "fast")
+        return densest_visits_per_s(scenario, self.options.heartbeat_s)
 
     def _order(self, rows: Rows, *, shortened: bool, gives_way: bool, waits: bool) -> Order:
         defects = tuple(row.defect for row in rows if row.defect)
@@ -180,26 +200,34 @@ class Matrix:
     def _next(self) -> tuple[Rows, bool] | None:
         """The run to begin now, if any may be; and whether it is to have the machine for itself.
 
-        Beside one that is being measured it is got ready, or measured too where both go together. None begins beside
-        a run whose generator does not keep to its limit, and none beside what is tried again, last of all.
+        None begins beside a run whose generator does not keep to its limit, and none beside what is tried again, last
+        of all.
         """
-        measured = self._measured()
-        if not measured and not any(one.waits for one in self._running):
+        measured, waiting = self._measured(), [one for one in self._running if one.waits]
+        if not measured and not waiting:
             return (self._waiting.pop(0), False) if self._waiting else self._again_alone()
         if self._crowded >= CROWDED_MAX or not self._waiting or any(one.alone for one in self._running):
             return None
-        if self.at_once == 1:
-            most = WAITING_MAX if all(one.rows[0].defect for one in measured) else 1
-            full = sum(one.waits for one in self._running) >= most or any(one.raising for one in self._running)
-            carried = self.may_give_way and all(one.carries_another for one in measured)
-            return (self._waiting.pop(0), False) if carried and not full else None
-        if any(one.waits for one in self._running):
+        if self.may_give_way:
+            rows = self._to_get_ready(measured, waiting)
+        else:
+            rows = next((rows for rows in self._waiting if self._room(rows, measured)), None)
+        if rows is None:
             return None
-        fits = [rows for rows in self._waiting if self._room(rows, measured)]
-        if not fits:
+        self._waiting.remove(rows)
+        return rows, False
+
+    def _to_get_ready(self, measured: Sequence[_Running], waiting: Sequence[_Running]) -> Rows | None:
+        """The next to be got ready, one at a time: one that goes beside the others, where none is at hand."""
+        full = len(waiting) >= WAITING_MAX or any(one.raising for one in self._running)
+        if full or not all(one.keeps_up for one in measured):
             return None
-        self._waiting.remove(fits[0])
-        return fits[0], False
+        others = [one.rows for one in (*measured, *waiting)]
+        densest = max(others, key=self._visits_per_s)
+        fitting = [rows for rows in self._waiting if self._fit(rows, densest)]
+        if fitting and not any(self._fit(one.rows, densest) for one in waiting):
+            return fitting[0]
+        return self._waiting[0] if all(one.ends_soon for one in measured) else None
 
     def _is_light(self, rows: Rows) -> bool:
         return is_light(self.scenarios[rows[0].drill], together(rows))

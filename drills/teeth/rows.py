@@ -79,17 +79,14 @@ def together(rows: Sequence[Row]) -> Row:
 def visits_needed(scenario: Scenario, row: Row) -> int:
     """How many visits a window needs for what names a defect: as many as the most samples that are asked for.
 
-    All of them where something that names it is no objective (an invariant): that looks at everything. Where several
-    defects are on, some more: what one of them keeps from being set up is no sample of what names another.
+    Where several defects are on, some more: what one keeps from being set up is no sample of what names another.
     """
     return round(_visits_alone(scenario, row) * (SPARE if "+" in row.defect else 1.0))
 
 
 def _visits_alone(scenario: Scenario, row: Row) -> int:
-    named = [spec.samples_min for spec in scenario.objectives if spec.claim in row.claims]
-    everything = scenario.load.visits_per_window
-    known = {spec.claim for spec in scenario.objectives}
-    return min(everything, max(VISITS_MIN, *named)) if named and set(row.claims) <= known else everything
+    named = (spec.samples_min for spec in scenario.objectives if spec.claim in row.claims)
+    return min(scenario.load.visits_per_window, max([VISITS_MIN, *named]))
 
 
 def is_light(scenario: Scenario, row: Row) -> bool:

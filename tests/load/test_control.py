@@ -107,7 +107,8 @@ def test_what_the_story_says_reaches_the_master_in_its_order(load: LocustLoad, m
     heard = [master.hears() for _ in range(7)]
     assert heard == [
         {"do": "start"}, {"do": "visits", "per_s": 2.5, "first_after_s": 0.05},
-        {"do": "leave", "relay_ids": ["an id", "another"]}, {"do": "leave", "relay_ids": []}, {"do": "finish"},
+        {"do": "leave", "relay_ids": ["an id", "another"]}, {"do": "leave", "relay_ids": []},
+        {"do": "finish", "promptly": False},
         {"do": "quit"}, None,
     ]  # fmt: skip
 

@@ -30,11 +30,22 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Place:
     return Place.from_environment()
 
 
-def test_an_engine_that_answers_is_left_alone(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is installed, nothing started."""
+@pytest.mark.parametrize(("there", "user", "installed"), [
+    (("apt-get", "mmdebstrap"), 0, []), (("apt-get",), 0, ["mmdebstrap"]), (("apt-get",), 1000, []), ((), 0, []),
+])  # fmt: skip
+def test_an_engine_that_answers_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, place: Place, capsys: pytest.CaptureFixture[str], there: tuple[str, ...],
+    user: int, installed: list[str],
+) -> None:  # fmt: skip
+    """Nothing is started, and nothing installed but what images are made with."""
+    asked: list[str] = []
+    monkeypatch.setattr("shutil.which", lambda name, *_, **__: f"/usr/bin/{name}" if name in there else None)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setattr(engine_setup, "install", asked.extend)
     with FakeEngine().answering(place.socket):
         engine_setup.have_engine()
     assert "engine: Docker 20.10.24 answers at unix://" in capsys.readouterr().out
+    assert asked == installed
 
 
 def test_an_engines_own_networks_lie_in_the_benchmarking_range(place: Place) -> None:

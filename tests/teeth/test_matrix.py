@@ -15,7 +15,7 @@ from drills.catalogue import Catalogue
 from drills.errors import Exit, Interrupted
 from drills.options import Options
 from drills.teeth.cells import Bite
-from drills.teeth.matrix import ATTEMPTS_MAX, RUN_S_MAX, Matrix
+from drills.teeth.matrix import ATTEMPTS_MAX, RUN_S_MAX, Matrix, usual_at_once
 from drills.teeth.rows import Row
 
 SCENARIOS = Catalogue().all()
@@ -26,6 +26,12 @@ FORGETS = Row("relay_drain", "relay_forgets_drain", ("drain_survives_reregistrat
 READY = {"event": "run.ready"}
 OPENED = {"event": "window.opened", "window": "calm"}
 IGNORES = Row("relay_drain", "selection_ignores_drain", ("no_lease_lands_on_a_draining_relay",))
+
+
+@pytest.fixture(autouse=True)
+def two_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the tests run on."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
 
 
 class Machine:
@@ -159,35 +165,27 @@ def test_the_sound_system_is_run_in_full(tmp_path: Path) -> None:
     assert [(order.shortened, order.options.defects) for order in machine.orders] == [(False, ())]
 
 
-@pytest.mark.parametrize("window", ["calm", "fault", "recovery"])
-def test_beside_the_sound_system_only_one_with_few_visits_is_begun(tmp_path: Path, window: str) -> None:
-    """A whole run has all of its load; what is raised beside it gives way until it is measured itself."""
-    machine = Machine(tmp_path, sound=["held"], relay_adds_40ms=["broken"], relay_forgets_drain=["broken"])
-    machine.lines["sound"] = [{"event": "window.opened", "window": window}]
-    machine.looks = 3
-    made(machine, LATE, FORGETS, SOUND).run()
-    assert machine.together == [("sound",), ("sound", FORGETS.defect), (LATE.defect,)]
-    assert [order.gives_way for order in machine.orders] == [False, True, False]
-
-
-def test_beside_one_with_many_visits_only_one_with_few_is_begun(tmp_path: Path) -> None:
-    """Visits are what costs a machine most; whoever waited longer waits on."""
+def test_beside_one_with_many_visits_nothing_is_measured(tmp_path: Path) -> None:
+    """Visits are what costs a machine most; what is got ready meanwhile waits, and the record says so."""
     machine = Machine(tmp_path, relay_refuses_one_present_in_ten=["broken"], gateway_drops_sockets=["broken"],
                       relay_forgets_drain=["broken"])  # fmt: skip
-    machine.looks = 3
+    machine.looks = 6
     refuses = Row("calm", "relay_refuses_one_present_in_ten", ("handshake_failure_ratio",))
     drops = Row("calm", "gateway_drops_sockets", ("signaling_continuity_ratio",))
-    made(machine, refuses, drops, FORGETS).run()
-    assert machine.together == [(refuses.defect,), (refuses.defect, FORGETS.defect), (drops.defect,)]
-
-
-def test_two_run_at_once(tmp_path: Path) -> None:
-    """The record says that they ran side by side."""
-    machine = Machine(tmp_path, relay_forgets_drain=["broken"], selection_ignores_drain=["broken"])
-    matrix = made(machine, FORGETS, IGNORES)
+    machine.lines = {row.defect: [READY, OPENED] for row in (refuses, drops, FORGETS)}
+    matrix = made(machine, refuses, drops, FORGETS)
     matrix.run()
-    assert machine.together[-1] == (FORGETS.defect, IGNORES.defect)
-    assert all(matrix.cells[row].last.beside for row in (FORGETS, IGNORES))
+    assert machine.turns == [(drops.defect, (FORGETS.defect,)), (FORGETS.defect, ())]
+    assert all(matrix.cells[row].last.beside for row in (refuses, drops, FORGETS))
+
+
+def test_where_nothing_can_be_got_ready_a_run_begins_once_there_is_room_for_it(tmp_path: Path) -> None:
+    """Nobody may give way: what would have to wait is not begun."""
+    machine = Machine(tmp_path, sound=["held"], relay_adds_40ms=["broken"], relay_forgets_drain=["broken"])
+    machine.looks = 3
+    made(machine, LATE, FORGETS, SOUND, may_give_way=False).run()
+    assert machine.together == [("sound",), ("sound", FORGETS.defect), (LATE.defect,)]
+    assert not any(order.waits for order in machine.orders)
 
 
 def test_defects_that_break_one_indicator_each_share_a_run(tmp_path: Path) -> None:
@@ -272,14 +270,14 @@ def test_one_at_a_time_is_got_ready_and_no_more_than_two_wait(
     (IGNORES, 36.0, []),
     (LOSES, 0.0, []),
 ])  # fmt: skip
-def test_on_two_cpus_two_light_runs_are_measured_at_once(
+def test_two_light_runs_are_measured_at_once(
     tmp_path: Path, second: Row, late_ms: float, turns: list[tuple[str, tuple[str, ...]]]
 ) -> None:
     """Next to no visits, few packets; and only while the first one's generator keeps to its limit."""
     machine = Machine(tmp_path, **{row.defect: ["broken"] for row in (FORGETS, second)})
-    machine.lines[FORGETS.defect] = [OPENED]
+    machine.lines[FORGETS.defect] = [READY, OPENED]
     machine.looks = 9
-    matrix = made(machine, FORGETS, second, at_once=1)
+    matrix = made(machine, FORGETS, second)
     matrix._waiting = [(FORGETS,), (second,)]
     for _ in range(3):
         matrix._begin()
@@ -295,19 +293,66 @@ def test_light_runs_come_last(tmp_path: Path) -> None:
     assert matrix._waiting == [(SOUND,), (LOSES,), (FORGETS,), (IGNORES,)]
 
 
-@pytest.mark.parametrize(("window", "begun"), [("calm", 1), ("fault", 1), ("recovery", 2)])
-def test_beside_the_sound_system_the_next_is_got_ready_only_in_its_recovery(
-    tmp_path: Path, window: str, begun: int
+@pytest.mark.parametrize(("lines", "begun"), [
+    ([READY, OPENED], ("sound", FORGETS.defect)),
+    ([READY, OPENED, {"event": "window.opened", "window": "fault"}], ("sound", FORGETS.defect, LATE.defect)),
+])  # fmt: skip
+def test_beside_the_sound_system_a_light_run_is_measured(
+    tmp_path: Path, lines: list[dict[str, Any]], begun: tuple[str, ...]
 ) -> None:
-    """It has to hold: nothing may disturb what its windows are compared with."""
-    machine = Machine(tmp_path, sound=["held"], relay_adds_40ms=["broken"])
-    machine.lines["sound"] = [{"event": "window.opened", "window": window}]
-    machine.looks = 3
-    matrix = made(machine, SOUND, LATE, at_once=1)
-    for _ in range(2):
+    """And one with many visits, whose sessions flow once it is ready, is not got ready beside calm."""
+    machine = Machine(tmp_path)
+    machine.lines = {"sound": lines, FORGETS.defect: [OPENED]}
+    machine.looks = 9
+    matrix = made(machine, LATE, FORGETS, SOUND)
+    for _ in range(4):
         matrix._begin()
         matrix._listen()
-    assert machine.begun == begun
+        matrix._take_turn()
+    assert machine.together[-1] == begun
+    assert machine.turns == [(FORGETS.defect, tuple(name for name in begun if name != FORGETS.defect)[:1])]
+
+
+def test_of_those_that_wait_the_sound_system_has_its_turn_first(tmp_path: Path) -> None:
+    """Everything rests on it; a light one may be measured beside it."""
+    machine = Machine(tmp_path)
+    matrix = made(machine, LOSES, FORGETS, SOUND)
+    for seat, row in zip(matrix._seats, (LOSES, FORGETS, SOUND), strict=False):
+        matrix._begin_on(seat, (row,), False)
+    matrix._take_turn()
+    assert machine.turns == []
+    matrix._running[0].progress.stopped_early = True
+    matrix._take_turn()
+    assert [name for name, _ in machine.turns] == ["sound", FORGETS.defect]
+
+
+@pytest.mark.parametrize(("pace", "cpus", "turns"), [("fast", 2, 1), ("real", 2, 0), ("fast", 8, 1), ("real", 8, 1)])
+def test_how_many_visits_two_runs_may_have_together_is_a_matter_of_pace_and_cpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pace: str, cpus: int, turns: int
+) -> None:
+    """At real pace each costs the gateway ten times the hashing."""
+    monkeypatch.setattr("os.cpu_count", lambda: cpus)
+    machine = Machine(tmp_path)
+    machine.lines["sound"] = [READY, {"event": "window.opened", "window": "fault"}]
+    machine.looks = 9
+    matrix = made(machine, SOUND, FORGETS)
+    matrix.options = replace(matrix.options, pace=pace)
+    for _ in range(3):
+        matrix._begin()
+        matrix._listen()
+        matrix._take_turn()
+    assert (machine.begun, len(machine.turns)) == (2, turns)
+
+
+@pytest.mark.parametrize(("cpus", "may_give_way", "at_once"), [
+    (1, True, 1), (2, True, 2), (2, False, 1), (8, True, 2), (8, False, 2),
+])  # fmt: skip
+def test_two_at_once_are_usual_where_the_machine_carries_them(
+    monkeypatch: pytest.MonkeyPatch, cpus: int, may_give_way: bool, at_once: int
+) -> None:
+    """Two CPUs do only where what is got ready gives way."""
+    monkeypatch.setattr("os.cpu_count", lambda: cpus)
+    assert usual_at_once(may_give_way=may_give_way) == at_once
 
 
 @pytest.mark.parametrize("why", ["may not give way", "stands still", "blank too often", "alone"])
