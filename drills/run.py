@@ -23,6 +23,7 @@ from drills.faults.table import FAULTS
 from drills.load.control import LocustLoad
 from drills.load.planning import load_settings, visits_per_s, window_length_s
 from drills.look_around import LookAround
+from drills.measures.generator import AFTERMATH_NS
 from drills.options import Options
 from drills.paths.canaries import flying
 from drills.paths.floor import floors, thinned
@@ -47,7 +48,7 @@ FLOWING_S = 40.0
 TURN_S = 600.0  # the recovery of a drill, lowering its stage and judging it take a tenth of that
 LOCK_TRIES = 40
 # Everybody is there; let the first sends spread before calm begins, and what our load stood still until it came forward
-# be further away than a stop that counts for calm (NEAR_NS in drills/measures/generator.py).
+# be further away than a short stop that counts for calm (NEAR_NS in drills/measures/generator.py).
 WARM_S = 0.8
 SETTLE_S = 0.6  # after the last window: ending all sessions makes our load stand still, which must not count for it
 
@@ -182,7 +183,7 @@ def _rehearse(
         _let_flow(scene, say, scenario.name)
         _await_turn(scene, turn)
         stage.come_forward()
-        scene.pause(WARM_S)
+        warm_up(scene, whole=pursuit is None)
         early = _windows(scene, scenario, tiers, options, say, pursuit)
         promptly = bool(early and pursuit and not pursuit.compares_sums)
         scene.pause(SETTLE_S + 2 * settings.path_s)
@@ -250,6 +251,18 @@ def _await_turn(scene: Scene, turn: Turn) -> None:
         scene.load.check_alive()
         scene.follower.check_alive()
         scene.pause(0.05)
+
+
+def warm_up(scene: Scene, *, whole: bool) -> None:
+    """Let what our load was like until it came forward bear on nothing in calm.
+
+    Before a whole run, which may have to hold, that is also what sessions do about a long stop, such as one that gives
+    way can have; what is after a defect is broken all the same, or run again.
+    """
+    scene.pause(WARM_S)
+    since_ns = scene.now_ns() - scene.follower.long_stop_ended_ns
+    if whole and since_ns < AFTERMATH_NS:
+        scene.pause((AFTERMATH_NS - since_ns) / 1e9)
 
 
 def _windows(

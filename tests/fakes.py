@@ -506,6 +506,7 @@ class FakeFollower:
     reregistered: set[str] = field(default_factory=set)
     visits: list[Visit] = field(default_factory=list)
     handshakes: list[Handshake] = field(default_factory=list)
+    long_stop_ended_ns: int = 0
 
 
 class FakeScene(Scene):

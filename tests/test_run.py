@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from drills.errors import BadInput
 from drills.faults.base import Arguments
 from drills.options import Options
-from drills.run import locked, run_folder
+from drills.probes.follower import Follower
+from drills.run import WARM_S, locked, run_folder, warm_up
 from drills.scenario.durations import Duration
 from drills.scenario.models import Action, Injection
 from drills.steps.hold import HoldArguments
@@ -108,3 +110,27 @@ def test_wavry_itself_has_neither_pace_nor_defects(odd: dict[str, object]) -> No
     with pytest.raises(BadInput, match="--target wavry"):
         Options(target="wavry", **odd).check()
     Options(target="reference", **odd).check()
+
+
+@pytest.mark.parametrize(("ago_s", "whole", "waits_s"), [
+    (0.0, True, 3.0), (1.5, True, 1.5), (2.5, True, WARM_S), (0.0, False, WARM_S), (60.0, True, WARM_S),
+])  # fmt: skip
+def test_calm_begins_once_no_long_stop_of_our_load_bears_on_it(
+    scene: FakeScene, ago_s: float, whole: bool, waits_s: float
+) -> None:
+    """A load that gives way may have stood still until just before its turn; only a whole run may have to hold."""
+    scene.clock_ns = 100_000_000_000
+    scene.follower.long_stop_ended_ns = scene.clock_ns - round(ago_s * 1e9)
+    warm_up(scene, whole=whole)
+    assert (scene.clock_ns - 100_000_000_000) / 1e9 == pytest.approx(waits_s)
+
+
+def test_the_follower_knows_the_newest_long_stop(tmp_path: Path) -> None:
+    """Shorter ones make no session act."""
+    journal = tmp_path / "journal.jsonl"
+    lines = ({"event": "generator.gap", "worker": 0, "from_ns": start, "to_ns": start + length}
+             for start, length in ((0, 260_000_000), (10**9, 250_000_000), (2 * 10**9, 249_000_000)))  # fmt: skip
+    journal.write_text("".join(json.dumps({"at": "", "ns": 0, **line}) + "\n" for line in lines))
+    follower = Follower(journal)
+    follower.catch_up()
+    assert follower.long_stop_ended_ns == 1_250_000_000

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from drills.errors import CannotRun
+from drills.measures.generator import REACTION_MS
 from drills.record import Appended
 
 EVERY_S = 0.03
@@ -51,6 +52,7 @@ class Follower:
         self.handshakes: list[Handshake] = []
         self.errors: list[str] = []
         self.first_packet_seen = False
+        self.long_stop_ended_ns = 0  # the newest stop of our load that is long enough for its sessions to act on it
 
     def __enter__(self) -> Follower:
         self._thread.start()
@@ -102,5 +104,7 @@ class Follower:
                 self.errors.append(f"account {event['pair']}: {event['reason']}")
             case "load.error":
                 self.errors.append(event["error"])
+            case "generator.gap" if event["to_ns"] - event["from_ns"] >= REACTION_MS * 1e6:
+                self.long_stop_ended_ns = max(self.long_stop_ended_ns, event["to_ns"])
             case "relay.reregistered":
                 self.reregistered.add(event["relay_id"])

@@ -178,9 +178,11 @@ class Matrix:
         return other.keeps_up and not other.alone and self._fit(rows, other.rows)
 
     def _fit(self, *runs: Rows) -> bool:
-        """Whether two runs may be measured at once."""
+        """Whether two runs may be measured at once; one after a defect that a percentile of times names is alone."""
+        if self.at_once == 1 or any(together(rows).of_times for rows in runs):
+            return False
         most = VISITS_PER_S_MAX[self.options.pace] * max(1.0, (os.cpu_count() or 1) / 2)
-        return self.at_once > 1 and sum(map(self._visits_per_s, runs)) <= most
+        return sum(map(self._visits_per_s, runs)) <= most
 
     def _visits_per_s(self, rows: Rows) -> float:
         """How many visits a second a run has where they are densest."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from drills.catalogue import CONTROL
-from drills.objectives import CLAIMS, DoubtKind
+from drills.objectives import CLAIMS, DoubtKind, Shape
 from drills.reference.defects import TOGETHER
 from drills.scenario.models import WINDOWS, Scenario
 
@@ -41,6 +41,12 @@ class Row:
         """Whether a busy machine cannot make what names the defect doubtful."""
         claims = [CLAIMS.get(name) for name in self.claims]
         return bool(claims) and all(claim is not None and not claim.doubts & OF_A_BUSY_MACHINE for claim in claims)
+
+    @property
+    def of_times(self) -> bool:
+        """Whether a percentile of times names the defect."""
+        claims = [CLAIMS[name] for name in self.claims if name in CLAIMS]
+        return any(claim.shape is Shape.QUANTILE_MAX and claim.about_time_ms for claim in claims)
 
 
 def rows_of(scenarios: Iterable[Scenario]) -> tuple[Row, ...]:
@@ -90,8 +96,11 @@ def _visits_alone(scenario: Scenario, row: Row) -> int:
 
 
 def is_light(scenario: Scenario, row: Row) -> bool:
-    """Whether what names a defect is seen with next to no visits, which are what costs a machine most."""
-    return bool(row.defect) and _visits_alone(scenario, row) <= LIGHT_VISITS_MAX
+    """Whether what names a defect is seen with next to no visits, which are what costs a machine most.
+
+    And is no percentile of times: of that a service that was kept waiting for a CPU once makes all of it doubtful.
+    """
+    return bool(row.defect) and not row.of_times and _visits_alone(scenario, row) <= LIGHT_VISITS_MAX
 
 
 def sampled(rows: Sequence[Row], count: int, seed: int) -> tuple[Row, ...]:

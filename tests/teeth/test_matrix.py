@@ -25,6 +25,7 @@ LATE = Row("calm", "relay_adds_40ms", ("input_to_present_ms_p95",))
 FORGETS = Row("relay_drain", "relay_forgets_drain", ("drain_survives_reregistration",))
 READY = {"event": "run.ready"}
 OPENED = {"event": "window.opened", "window": "calm"}
+STAYS_SLOW = Row("rollback", "database_stays_slow", ("back_in_band_ms_p95",))
 IGNORES = Row("relay_drain", "selection_ignores_drain", ("no_lease_lands_on_a_draining_relay",))
 
 
@@ -267,6 +268,7 @@ def test_one_at_a_time_is_got_ready_and_no_more_than_two_wait(
 
 @pytest.mark.parametrize(("second", "late_ms", "turns"), [
     (IGNORES, 0.0, [(IGNORES.defect, (FORGETS.defect,))]),
+    (STAYS_SLOW, 0.0, []),
     (IGNORES, 36.0, []),
     (LOSES, 0.0, []),
 ])  # fmt: skip

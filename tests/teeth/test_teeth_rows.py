@@ -10,7 +10,7 @@ from drills.catalogue import Catalogue
 from drills.objectives import CLAIMS
 from drills.reference.defects import REGISTRY, TOGETHER
 from drills.scenario.models import Scenario
-from drills.teeth.rows import OF_A_BUSY_MACHINE, Row, rows_of, runs_of, sampled, windows_due
+from drills.teeth.rows import OF_A_BUSY_MACHINE, Row, is_light, rows_of, runs_of, sampled, windows_due
 from tests.record_builder import promise, scenario_of
 
 DRILLS = Catalogue().all()
@@ -96,3 +96,18 @@ def test_the_windows_of_a_row_end_with_the_last_in_which_something_named_is_due(
     assert windows_due(one, Row("x", "d", ("packets_lost_ratio",))) == ("calm", "fault", "recovery")
     assert windows_due(one, Row("x", "d", ("an_invariant",))) == ("calm", "fault", "recovery")
     assert windows_due(one, Row("x")) == ("calm", "fault", "recovery")
+
+
+@pytest.mark.parametrize(("drill", "defect", "claims", "light"), [
+    ("relay_drain", "relay_forgets_drain", ("drain_survives_reregistration",), True),
+    ("calm", "relay_sends_twice", ("no_packet_twice_or_altered",), True),
+    ("calm", "relay_refuses_one_present_in_ten", ("handshake_failure_ratio",), False),
+    ("rollback", "database_stays_slow", ("back_in_band_ms_p95",), False),
+    ("calm", "", (), False),
+])  # fmt: skip
+def test_a_run_is_light_with_few_visits_and_no_percentile_of_times(
+    drill: str, defect: str, claims: tuple[str, ...], light: bool
+) -> None:
+    """The sound system's own is a whole one."""
+    (scenario,) = Catalogue().named([drill])
+    assert is_light(scenario, Row(drill, defect, claims)) is light
