@@ -147,7 +147,7 @@ def _add_teeth_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--seed", type=_seed, default=1)
     one.add_argument("--sample", type=_count, default=0, metavar="N", help="so many of the rows, picked by the seed")
     one.add_argument("--alone", action="store_true", help="each defect in a run of its own, also those that get along")
-    one.add_argument("--at-once", type=int, choices=(1, 2), help="how many runs at once; else by the CPUs there are")
+    one.add_argument("--at-once", type=int, choices=(1, 2), help="how many runs at once, else as the machine carries")
     one.add_argument("--list", action="store_true", help="name the rows and run none")
     one.add_argument("--json", action="store_true", help="as JSON")
     one.add_argument("--out", type=_folder, default=None, help="the reports folder")

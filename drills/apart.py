@@ -184,6 +184,8 @@ def _read_orders(orders: queue.Queue[Order | None], turns: queue.Queue[str], bus
         if "turn" in said:
             turns.put(said["control"])
         else:
+            while not turns.empty():  # of an order that ended before it asked: it would be taken for this one's
+                turns.get_nowait()
             orders.put(Order.from_dict(said))
     orders.put(None)
     if busy.is_set():

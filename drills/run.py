@@ -45,7 +45,7 @@ from drills.wavry.errors import WireError
 from drills.way_out import Closing
 
 FLOWING_S = 40.0
-TURN_S = 600.0  # the recovery of a drill, lowering its stage and judging it take a tenth of that
+TURN_S = 1200.0  # the rest of one drill and another whole one, lowered and judged, take half of that
 LOCK_TRIES = 40
 # Everybody is there; let the first sends spread before calm begins, and what our load stood still until it came forward
 # be further away than a short stop that counts for calm (NEAR_NS in drills/measures/generator.py).
@@ -64,8 +64,6 @@ class Turn:
 class Pursuit(Protocol):
     """What a run is after, where it is not after the whole drill: when it may stop (drills/teeth/pursuit.py)."""
 
-    compares_sums: bool  # of the whole run: what is on its way at its end must arrive first
-
     def pause(self, scene: Scene, window: str, length_s: float) -> None:
         """Let a window go by that would last so long in the whole drill."""
 
@@ -74,6 +72,10 @@ class Pursuit(Protocol):
 
     def over(self, scene: Scene, window: str) -> str:
         """Why the windows after this one add nothing; empty where they do."""
+
+    @property
+    def ends_promptly(self) -> bool:
+        """Whether nothing is asked for any more of what is under way when the run is stopped."""
 
 
 def run_folder(out: Path, drill: str) -> Path:
@@ -185,11 +187,10 @@ def _rehearse(
         stage.come_forward()
         warm_up(scene, whole=pursuit is None)
         early = _windows(scene, scenario, tiers, options, say, pursuit)
-        promptly = bool(early and pursuit and not pursuit.compares_sums)
         scene.pause(SETTLE_S + 2 * settings.path_s)
-        load.finish(promptly=promptly)
-        if promptly:  # not before: a load that gave way would stand still, near enough to the last window to count
-            stage.step_back()
+        load.finish(promptly=bool(early and pursuit and pursuit.ends_promptly))
+        if priority.may_be_raised_beside(stage.name):
+            stage.step_back()  # not before: a load that gave way would stand still, near enough to a window to count
         held.callback(say, f"{scenario.name}: lowering the stage")
         if look_around:
             held.callback(look_around, stage, folder, journal, signals, say)

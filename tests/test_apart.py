@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from drills.apart import Done, Order, Seat
+from drills.apart import Done, Order, Seat, _read_orders
 from drills.errors import Exit
 from drills.options import Options
 
@@ -67,3 +69,15 @@ def test_a_seat_that_dies_is_a_drill_that_could_not_be_run(seat: Seat, tmp_path:
     seat.give(Order("hail", Options(out=tmp_path)))
     assert "found 'hail'" in told(seat).problem
     seat.close()
+
+
+def test_a_turn_that_nobody_took_is_not_the_next_order_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that failed while it was got ready leaves its turn; the next one on its seat waits for its own."""
+    order = Order("calm", Options(), waits=True)
+    said = [order.to_json(), json.dumps({"turn": True, "control": "broken"}), order.to_json()]
+    monkeypatch.setattr("sys.stdin", [line + "\n" for line in said])
+    orders: queue.Queue[Order | None] = queue.Queue()
+    turns: queue.Queue[str] = queue.Queue()
+    _read_orders(orders, turns, threading.Event())
+    assert [orders.get(), orders.get(), orders.get()] == [order, order, None]
+    assert turns.empty()

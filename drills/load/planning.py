@@ -56,8 +56,8 @@ def visitors(scenario: Scenario, heartbeat_s: float, factor: int) -> int:
     load = scenario.load
     if not load.visits_per_window:
         return 0
-    per_s = [visits_per_s(scenario, window, heartbeat_s, factor) for window in WINDOWS]
-    at_a_time = max(per_s) * (load.visit_length.in_s(heartbeat_s) + SETUP_GUESS_S)
+    densest = densest_visits_per_s(scenario, heartbeat_s, factor)
+    at_a_time = densest * (load.visit_length.in_s(heartbeat_s) + SETUP_GUESS_S)
     return max(load.workers, round(VISITORS_SLACK * at_a_time))
 
 
@@ -79,6 +79,6 @@ def visits_per_s(scenario: Scenario, window: str, heartbeat_s: float, factor: in
     return visits / max(lengths) if max(lengths) else 0.0
 
 
-def densest_visits_per_s(scenario: Scenario, heartbeat_s: float) -> float:
+def densest_visits_per_s(scenario: Scenario, heartbeat_s: float, factor: int = 1) -> float:
     """How many visits a second there are where they are densest, which is what a drill costs a machine."""
-    return max(visits_per_s(scenario, window, heartbeat_s, 1) for window in WINDOWS)
+    return max(visits_per_s(scenario, window, heartbeat_s, factor) for window in WINDOWS)

@@ -127,7 +127,8 @@ def _flush(runner: Any, due_before_ns: int) -> None:
 def _finish(runner: Any, *, promptly: bool) -> None:
     """End what runs, write the last part, say so.
 
-    Promptly: without waiting for visits and set-ups to come to their end, which nobody asks for any more.
+    Promptly: visits and set-ups are not waited for. A set-up that is under way then has no end in the record, and is no
+    failed one: nobody asked for it any more.
     """
     World.stopping = True
     World.visits.plan(0, 0)
@@ -137,7 +138,7 @@ def _finish(runner: Any, *, promptly: bool) -> None:
         gevent.sleep(0.05)
     for intended_ns in World.visits.left():
         live.journal.write("visit.unstarted", worker=World.worker, intended_ns=intended_ns)
-    for session in list(live.setting_up.values()):
+    for session in [] if promptly else list(live.setting_up.values()):
         session.write_unfinished()
     for session in list(live.sessions.values()):
         if session.media:

@@ -1,9 +1,10 @@
 """Runs the rows of the teeth matrix, one run after another, and again what came out blank.
 
-Rows whose defects get along share a run (``drills/teeth/rows.py``). Two are measured at once where their visits
-together are not too many for the machine, and only while the load generator of the first keeps to its limit: the sound
-system's own run and a light one, or two light ones. While they are measured the next ones are got ready, giving way
-(drills/stage/priority.py), and wait for their turn; where nobody may give way a run begins once there is room for it.
+Rows whose defects get along share a run (``drills/teeth/rows.py``). Two are measured at once where one of them is light
+and their visits together are not too many for the machine (on two CPUs: the sound system's own run and a light one, or
+two light ones), and only while the load generator of the first keeps to its limit. While they are measured the next
+ones are got ready, giving way (drills/stage/priority.py), and wait for their turn; where nobody may give way a run
+begins once there is room for it.
 A row that is blank (inconclusive, or not run) says nothing about its defect: it is tried again, alone and in full,
 twice at most, and every attempt stays in the record. A row that is missed or a false alarm is never tried again.
 """
@@ -73,8 +74,8 @@ class _Running:
         return self.progress.over or self.progress.stopped_early
 
     @property
-    def ends_soon(self) -> bool:
-        """Whether the next may be got ready already, whose sessions flow from then on: in a whole run not in calm."""
+    def past_calm(self) -> bool:
+        """Whether the next may be got ready beside it, whose sessions flow from then on: not beside a sound calm."""
         return bool(self.rows[0].defect) or "fault" in self.progress.opened
 
     @property
@@ -104,6 +105,7 @@ class Matrix:
     may_give_way: bool = field(default_factory=may_come_forward)
     cells: dict[Row, Cell] = field(default_factory=dict)
     _crowded: int = 0
+    _densest: dict[Rows, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.cells = {row: Cell(row) for row in self.rows}
@@ -142,8 +144,11 @@ class Matrix:
 
     def _begin(self) -> None:
         for seat in self._seats:
-            if seat not in [one.seat for one in self._running] and (chosen := self._next()):
-                self._begin_on(seat, *chosen)
+            if seat in [one.seat for one in self._running]:
+                continue
+            if not (chosen := self._next()):
+                return
+            self._begin_on(seat, *chosen)
 
     def _begin_on(self, seat: Seat, rows: Rows, alone: bool) -> None:
         attempt = max(len(self.cells[row].attempts) for row in rows) + 1
@@ -162,9 +167,10 @@ class Matrix:
         return [one for one in self._running if not (one.waits or one.gone)]
 
     def _take_turn(self) -> None:
-        """Whoever waits is told as soon as there is room for it among those that are measured; sound runs first."""
+        """Whoever is ready is told as soon as there is room for it among those that are measured; sound runs first."""
         for one in sorted(self._running, key=lambda one: bool(one.rows[0].defect)):
-            if one.waits and self._room(one.rows, self._measured()):
+            ready = one.waits and one.progress.ready and not one.gone
+            if ready and self._room(one.rows, self._measured()):
                 one.waits, one.began = False, self.clock()
                 one.seat.turn("")
 
@@ -178,19 +184,21 @@ class Matrix:
         return other.keeps_up and not other.alone and self._fit(rows, other.rows)
 
     def _fit(self, *runs: Rows) -> bool:
-        """Whether two runs may be measured at once; one after a defect that a percentile of times names is alone."""
-        if self.at_once == 1 or any(together(rows).of_times for rows in runs):
+        """Whether two runs may be measured at once: one at least is light, and none named by a percentile of times."""
+        if self.at_once == 1 or not any(map(self._is_light, runs)) or any(together(rows).of_times for rows in runs):
             return False
         most = VISITS_PER_S_MAX[self.options.pace] * max(1.0, (os.cpu_count() or 1) / 2)
         return sum(map(self._visits_per_s, runs)) <= most
 
     def _visits_per_s(self, rows: Rows) -> float:
         """How many visits a second a run has where they are densest."""
-        row = together(rows)
-        scenario = self.scenarios[row.drill]
-        if row.defect:
-            scenario = lighter(scenario, row, fast=self.options.pace == "fast")
-        return densest_visits_per_s(scenario, self.options.heartbeat_s)
+        if rows not in self._densest:
+            row = together(rows)
+            scenario = self.scenarios[row.drill]
+            if row.defect:
+                scenario = lighter(scenario, row, fast=self.options.pace == "fast")
+            self._densest[rows] = densest_visits_per_s(scenario, self.options.heartbeat_s)
+        return self._densest[rows]
 
     def _order(self, rows: Rows, *, shortened: bool, gives_way: bool, waits: bool) -> Order:
         defects = tuple(row.defect for row in rows if row.defect)
@@ -229,7 +237,7 @@ class Matrix:
         fitting = [rows for rows in self._waiting if self._fit(rows, densest)]
         if fitting and not any(self._fit(one.rows, densest) for one in waiting):
             return fitting[0]
-        return self._waiting[0] if all(one.ends_soon for one in measured) else None
+        return self._waiting[0] if all(one.past_calm for one in measured) else None
 
     def _is_light(self, rows: Rows) -> bool:
         return is_light(self.scenarios[rows[0].drill], together(rows))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from drills.cut_short import ended_at
+from drills.doubts import SETUP_CLAIMS
 from drills.invariants.base import Standing
 from drills.invariants.table import INVARIANTS
 from drills.objectives import CLAIMS, DoubtKind, Shape
@@ -83,7 +84,6 @@ class DefectSeen:
         self.due = {spec.claim: spec.windows for spec in named}
         self.objectives = tuple(named)
         facts = SEEN_EARLY | {spec.claim for spec in named if spec.samples_min >= PACKETS_MIN}
-        self.compares_sums = COMPARES_SUMS in self.row.claims  # so that what is on its way must arrive first
         self.seen_by_half = set(self.row.claims) <= facts
 
     def pause(self, scene: Scene, window: str, length_s: float) -> None:
@@ -168,7 +168,17 @@ class DefectSeen:
             return "sums are compared over a run of any length"
         if window == windows_due(self.scenario, self.row)[-1] and not self._time_runs_on():
             return "nothing that names the defect is due in a later window"
-        return self._look(scene, window)  # visits go on meanwhile: the next window is to find as many as always
+        self.seen = self._look(scene, window)  # visits go on meanwhile: the next window is to find as many as always
+        return self.seen
+
+    @property
+    def ends_promptly(self) -> bool:
+        """Whether nothing is asked for any more of what is under way when the run is stopped.
+
+        What is on its way must arrive where sums are compared, and a set-up come to its end where set-ups are counted
+        and no look has shown them to be bad.
+        """
+        return COMPARES_SUMS not in self.row.claims and bool(self.seen or not SETUP_CLAIMS & {*self.row.claims})
 
     def _look(self, scene: Scene, window: str) -> str:
         """Whether everything named is broken by now, in words; empty where it is not, or cannot be yet."""

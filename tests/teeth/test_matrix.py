@@ -275,18 +275,22 @@ def test_one_at_a_time_is_got_ready_and_no_more_than_two_wait(
 def test_two_light_runs_are_measured_at_once(
     tmp_path: Path, second: Row, late_ms: float, turns: list[tuple[str, tuple[str, ...]]]
 ) -> None:
-    """Next to no visits, few packets; and only while the first one's generator keeps to its limit."""
+    """Few visits; only while the first one's generator keeps to its limit, until the second is ready."""
     machine = Machine(tmp_path, **{row.defect: ["broken"] for row in (FORGETS, second)})
     machine.lines[FORGETS.defect] = [READY, OPENED]
+    machine.ready_while_waiting = False
     machine.looks = 9
     matrix = made(machine, FORGETS, second)
     matrix._waiting = [(FORGETS,), (second,)]
     for _ in range(3):
         matrix._begin()
         matrix._listen()
-        matrix._running[0].progress.longest_gap_ms = late_ms if machine.begun > 1 else 0.0
         matrix._take_turn()
-    assert machine.begun == 2 and machine.turns == turns
+    assert machine.begun == 2 and machine.turns == []
+    matrix._running[0].progress.longest_gap_ms = late_ms
+    matrix._running[1].progress.ready = True
+    matrix._take_turn()
+    assert machine.turns == turns
 
 
 def test_light_runs_come_last(tmp_path: Path) -> None:
@@ -322,6 +326,7 @@ def test_of_those_that_wait_the_sound_system_has_its_turn_first(tmp_path: Path) 
     for seat, row in zip(matrix._seats, (LOSES, FORGETS, SOUND), strict=False):
         matrix._begin_on(seat, (row,), False)
     matrix._take_turn()
+    matrix._listen()
     assert machine.turns == []
     matrix._running[0].progress.stopped_early = True
     matrix._take_turn()

@@ -209,6 +209,20 @@ def written(record: Record, folder: Path) -> None:
     (folder / "journal.jsonl").write_text("\n".join(lines) + "\n")
 
 
+@pytest.mark.parametrize(("claims", "seen", "promptly"), [
+    (("drain_holds",), "", True), (("drain_holds",), "broken already", True),
+    (("session_setup_success_ratio",), "", False), (("session_setup_success_ratio",), "broken already", True),
+    (("drain_holds", "relay_counters_agree"), "broken already", False),
+])  # fmt: skip
+def test_a_run_ends_promptly_where_nothing_that_is_under_way_is_asked_for(
+    claims: tuple[str, ...], seen: str, promptly: bool
+) -> None:
+    """Set-ups that nobody has looked at come to their end, or a missed defect would be taken for one not seen."""
+    pursuit = after(scenario_of(DRAIN, SETUPS), *claims)
+    pursuit.seen = seen
+    assert pursuit.ends_promptly is promptly
+
+
 def test_a_look_in_the_middle_ends_a_window_where_packets_are_enough(
     scene: Timed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
