@@ -42,6 +42,8 @@ ALL_SENT_MS = 0.8 * OVERDUE_MS
 
 # Claims whose figures are read from packets, and those about getting in.
 PACKET_CLAIMS = frozenset(name for name, claim in CLAIMS.items() if DoubtKind.OWN_LOSS in claim.doubts)
+# and these are about who was served again, which packets tell: without some of them nobody knows
+TOLD_BY_PACKETS = PACKET_CLAIMS | {"sessions_lost_with_relay", "loss_recovered_s"}
 # How long a dead relay is named is said by the master's clock, not by work that waits for a CPU: only a master that was
 # itself kept waiting can be late for it, and that is measured.
 BY_THE_CLOCK = frozenset({"dead_relay_named_s"})
@@ -62,7 +64,8 @@ class Doubt:
     voids: frozenset[str]
     reason: str
     claims: frozenset[str] = frozenset(CLAIMS)  # those it can bear on; the claim itself names the kinds it can have
-    most_ms: float = math.inf  # the most that it can have added to any one time
+    most_ms: float = math.inf  # the most that it can have added to any one wait
+    in_all_ms: float = 0.0  # what came of it again and again in the window, which adds to a time of many waits
     most_failures: float = math.inf  # the most samples that it can have made bad
     most_share: float = 1.0  # the most of all packets of the window that it can have touched
     # the most of what was due in the window that it can have kept from being seen: that share of it, and so many more
@@ -71,6 +74,11 @@ class Doubt:
     unsent_share: float = 1.0  # the same of packets: those due in stops in which some may never have been sent
     unsent_more: int = 0
     hidden_ms: float = math.inf  # the most by which any silence can have been longer than it was seen to be
+
+    @property
+    def whole_ms(self) -> float:
+        """The most that it can have added to a time of many seconds, in which one waits again and again."""
+        return max(self.most_ms, self.in_all_ms)
 
     def concerns(self, claim: str, window: str) -> bool:
         """Whether it bears on a claim in a window."""
@@ -109,7 +117,7 @@ def _whole_run(record: Record, scenario: Scenario) -> list[Doubt]:
         found.append(Doubt(DoubtKind.RECORD, "", BOTH, words))
     if not found and sum(finished.values()) != len(record.packets):
         words = f"{len(record.packets)} samples on disk, {sum(finished.values())} were written"
-        found.append(Doubt(DoubtKind.RECORD, "", BOTH, words, PACKET_CLAIMS))
+        found.append(Doubt(DoubtKind.RECORD, "", BOTH, words, TOLD_BY_PACKETS))
     for event in record.named("load.error")[:1]:
         found.append(Doubt(DoubtKind.RECORD, "", BOTH, f"the load generator failed: {event['error']}"))
     for event in record.named("control.not_held"):
@@ -140,11 +148,13 @@ def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> l
     gap_ms_max, late_ms_max = scenario.generator.gap_ms_max.of(tier), scenario.generator.lateness_ms_p99_max.of(tier)
     found = []
     gap_ms, stall_ms = generator.longest_gap_ms(record, span), generator.longest_stall_ms(record, span)
+    in_all_ms = generator.standing_ms(record, span, gap_ms_max)
     if gap_ms > gap_ms_max:
         words = f"our load generator stood still for {gap_ms:.0f} ms, {gap_ms_max:g} ms are allowed"
         share = generator.standing_share(record, span)
         hidden = generator.standing_share(record, span, gap_ms_max)  # shorter ones are allowed: they hide nothing
-        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms, most_share=AFTERMATH * share,
+        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms, in_all_ms=in_all_ms,
+                           most_share=AFTERMATH * share,
                            hidden_share=hidden, hidden_more=generator.gaps_over(record, span, gap_ms_max),
                            unsent_share=generator.standing_share(record, span, ALL_SENT_MS),
                            unsent_more=generator.gaps_over(record, span, ALL_SENT_MS), hidden_ms=gap_ms))  # fmt: skip
@@ -152,13 +162,14 @@ def _generator(record: Record, scenario: Scenario, window: str, span: Span) -> l
     p99 = float(numpy.quantile(late, 0.99)) if len(late) else 0.0
     if p99 > late_ms_max:
         words = f"our load generator was {p99:.1f} ms late at p99, {late_ms_max:g} ms are allowed"
-        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms + OVERDUE_MS))
+        found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms + OVERDUE_MS,
+                           in_all_ms=in_all_ms + OVERDUE_MS))  # fmt: skip
     skipped, all_due = generator.skipped_of(record, span)
     if all_due and skipped / all_due > SKIPPED_RATIO_MAX:
         words = f"our load generator did not send {skipped} packets in time"
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words, most_ms=stall_ms + OVERDUE_MS,
-                           hidden_share=skipped / all_due, unsent_share=skipped / all_due,
-                           hidden_ms=gap_ms))  # fmt: skip
+                           in_all_ms=in_all_ms + OVERDUE_MS, hidden_share=skipped / all_due,
+                           unsent_share=skipped / all_due, hidden_ms=gap_ms))  # fmt: skip
     if forgotten := generator.forgotten_sessions(record, span):
         words = f"our load generator stopped sending for {forgotten} sessions that went on"
         found.append(Doubt(DoubtKind.GENERATOR, window, BOTH, words))
@@ -242,8 +253,9 @@ def _starved(record: Record, window: str, span: Span) -> list[Doubt]:
             words = f"the machine kept {name} waiting for a CPU for {words}"
             drops = sum(event.get("socket_drops", {}).get(name, 0) for event in seconds)
             drops += lost_at_ends(record, span) if name in relays or not relays else 0
+            in_all_ms = sum(wait.ms for wait in waits if wait.words)
             found.append(Doubt(DoubtKind.STARVED, window, ONLY_BROKEN, words, claims, most_ms=longest_wait_ms(waits),
-                               most_failures=drops))  # fmt: skip
+                               in_all_ms=in_all_ms, most_failures=drops))  # fmt: skip
     return found
 
 

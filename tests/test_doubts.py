@@ -527,13 +527,35 @@ def test_a_short_stop_of_our_generator_changes_no_time_of_seconds(
 
 
 @pytest.mark.parametrize(("heard", "gap_s", "expected"), [
-    (True, 0.3, Outcome.HELD), (True, 0.6, Outcome.INCONCLUSIVE), (False, 0.3, Outcome.BROKEN),
-    (False, 0.6, Outcome.INCONCLUSIVE),
+    (True, 0.3, Outcome.HELD), (True, 0.8, Outcome.HELD), (True, 1.2, Outcome.INCONCLUSIVE),
+    (False, 0.3, Outcome.BROKEN), (False, 0.6, Outcome.INCONCLUSIVE),
 ])  # fmt: skip
 def test_a_short_stop_of_our_generator_loses_no_session(heard: bool, gap_s: float, expected: Outcome) -> None:
-    """One try of a PRESENT has half a second; a longer stop may have been why it was lost, or hide that it was."""
+    """One try of a PRESENT has half a second: a longer stop may have been why it was lost.
+
+    That it was, a stop hides only where it is as long as the silence that makes it so.
+    """
     builder = sound(10).relay_lost(heard=heard).gap(13.0, 13.0 + gap_s)
     assert judged(builder, promise("sessions_lost_with_relay", 0, 4)).verdict is expected
+
+
+def test_many_stops_add_up_to_as_much_of_a_time_of_seconds() -> None:
+    """Each can have made one more wait longer; in a time of one wait only the longest counts."""
+    builder = sound(10).relay_lost(served_after_s=11.2)
+    for at_s in (13.0, 14.5, 16.0, 17.5):
+        builder.gap(at_s, at_s + 0.25)
+    served = promise("loss_recovered_s", Duration(9.0, 3.0), 4)  # ten and a half seconds
+    assert judged(builder, served).verdict is Outcome.INCONCLUSIVE
+    assert judged(sound(10).relay_lost(served_after_s=11.2).gap(13.0, 13.25), served).verdict is Outcome.BROKEN
+
+
+def test_without_some_of_the_samples_nobody_knows_whether_a_session_was_lost() -> None:
+    """That it was not heard to its end is all that says so."""
+    lost, recovered = promise("sessions_lost_with_relay", 0, 4), promise("loss_recovered_s", Duration(9.0, 3.0), 4)
+    scenario = scenario_of(lost, recovered)
+    whole, part = (sound(10).relay_lost(heard=False).over(rows=rows).record() for rows in (None, 10**6))
+    assert {one.verdict for one in judge(whole, scenario, tiers_of()).judgements} == {Outcome.BROKEN}
+    assert {one.verdict for one in judge(part, scenario, tiers_of()).judgements} == {Outcome.INCONCLUSIVE}
 
 
 def test_a_clock_step_voids_what_depends_on_time_and_nothing_else() -> None:

@@ -266,3 +266,49 @@ def test_failures_that_a_doubt_can_explain_are_excused(kind: DoubtKind, most_ms:
     found = excused([doubt(kind, most_ms=most_ms)])
     assert ("session_setup_success_ratio" in found) is expected
     assert excused([doubt(kind, ONLY_HELD, most_ms=most_ms)]) == frozenset()
+
+
+@pytest.mark.parametrize(("most_ms", "expected"), [(300.0, HELD), (490.0, INCONCLUSIVE), (math.inf, INCONCLUSIVE)])
+@pytest.mark.parametrize("claim", ["sessions_lost_with_relay", "leases_kept"])
+def test_a_count_that_held_holds_only_where_a_stop_cannot_have_hidden_one(
+    claim: str, most_ms: float, expected: Outcome
+) -> None:
+    """That it can make none bad does not mean that it hides none; where that is not known it is inconclusive."""
+    stopped = doubt(DoubtKind.GENERATOR, most_ms=most_ms)
+    hiding = Evidence(6, 0.0, hiding=lambda ms: 6.0 if ms > 400.0 else 0.0)
+    assert outcome(claim, hiding, 0.0, 4, stopped) is expected
+    assert outcome(claim, Evidence(6, 0.0), 0.0, 4, stopped) is INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("figure", "expected"), [(5.2, INCONCLUSIVE), (5.6, BROKEN)])
+@pytest.mark.parametrize("claim", ["setup_outage_s", "rebind_storm_s"])
+def test_a_short_stop_is_taken_off_a_time_too(claim: str, figure: float, expected: Outcome) -> None:
+    """It fails nobody, and may have held the last one up for as long as it was."""
+    assert outcome(claim, Evidence(100, figure), 5.0, 1, doubt(DoubtKind.GENERATOR, most_ms=400.0)) is expected
+
+
+@pytest.mark.parametrize(("figure", "expected"), [(11.0, INCONCLUSIVE), (11.2, BROKEN)])
+def test_what_held_up_one_time_is_added_up(figure: float, expected: Outcome) -> None:
+    """A stop of ours and two services that waited, one after another: 700 ms together, and alone too little."""
+    doubts = [doubt(DoubtKind.GENERATOR, most_ms=300.0),
+              *[doubt(DoubtKind.STARVED, ONLY_BROKEN, most_ms=ms) for ms in (280.0, 110.0)]]  # fmt: skip
+    assert outcome("loss_recovered_s", Evidence(6, figure), 10.5, 4, *doubts) is expected
+    assert all(outcome("loss_recovered_s", Evidence(6, figure), 10.5, 4, one) is BROKEN for one in doubts)
+
+
+@pytest.mark.parametrize("claim", ["packets_lost_ratio", "frames_lost_ratio"])
+def test_what_died_on_our_side_in_two_places_is_added_up(claim: str) -> None:
+    """In our sockets and in the UDP proxy: each leaves the promise broken, both do not."""
+    doubts = [replace(doubt(DoubtKind.OWN_LOSS, failures=35), reason=where) for where in ("sockets", "proxy")]
+    assert outcome(claim, ratio(110, 10_000), 0.005, 600, *doubts) is INCONCLUSIVE
+    assert all(outcome(claim, ratio(110, 10_000), 0.005, 600, one) is BROKEN for one in doubts)
+
+
+@pytest.mark.parametrize(("late_ms", "expected"), [(80.0, INCONCLUSIVE), (500.0, BROKEN)])
+def test_late_inputs_of_two_causes_are_added_up(late_ms: float, expected: Outcome) -> None:
+    """Those that a stop of ours bears on and those that died in our sockets; no stop of 50 ms explains 400."""
+    stopped = replace(doubt(DoubtKind.GENERATOR, most_ms=50.0), most_share=0.012)
+    died = doubt(DoubtKind.OWN_LOSS, failures=100)
+    evidence = quantile([20.0] * 9700 + [late_ms] * 300, "input_to_present_ms_p99")
+    assert outcome("input_to_present_ms_p99", evidence, 70.0, 5000, stopped, died) is expected
+    assert all(outcome("input_to_present_ms_p99", evidence, 70.0, 5000, one) is BROKEN for one in (stopped, died))

@@ -129,13 +129,21 @@ def past_beyond_luck(seen: Seen, limits: Thresholds, forgiven_ms: float = 0.0) -
     return found
 
 
-def past_had_it_been_slower(seen: Seen, limits: Thresholds, ms: float) -> list[str]:
-    """The thresholds crossed had every login taken so many ms longer, and all of them once set-ups could fail of it."""
+def past_had_it_been_slower(seen: Seen, limits: Thresholds, ms: float, unseen: float = 0.0, more: int = 0) -> list[str]:
+    """The thresholds crossed had every login taken so many ms longer, and all of them once set-ups could fail of it.
+
+    And had that share of the set-ups and handshakes, and so many more of each, been bad that were taken for good ones.
+    """
     from drills.weighing import HARMLESS_STALL_MS
 
     if ms >= min(HARMLESS_STALL_MS["session_setup_success_ratio"], HARMLESS_STALL_MS["handshake_failure_ratio"]):
         return [*limits.bounds()]
-    return past_names(replace(seen, logins_ms=tuple(login_ms + ms for login_ms in seen.logins_ms)), limits)
+    worse = replace(
+        seen, logins_ms=tuple(login_ms + ms for login_ms in seen.logins_ms),
+        setups_ok=max(0, seen.setups_ok - math.ceil(unseen * seen.setups) - more),
+        handshakes_failed=min(seen.handshakes, seen.handshakes_failed + math.ceil(unseen * seen.handshakes) + more),
+    )  # fmt: skip
+    return past_names(worse, limits)
 
 
 def too_few(seen: Seen, limits: Thresholds) -> str:

@@ -222,7 +222,8 @@ def media_continuity(record: Record, span: Span, claim: Claim) -> Evidence:
 
     def forgiving(ms: float) -> float:
         asked = [bool(row.unplanned) and ms < ASKED_AGAIN_MS for row in mine]
-        kept = sum(row.longest_ms - ms < FROZEN_MS and not one for row, one in zip(mine, asked, strict=True))
+        kept = sum(row.longest_ms - ms < FROZEN_MS + row.floor_ms and not one
+                   for row, one in zip(mine, asked, strict=True))  # fmt: skip
         return kept / max(1, len(mine))
 
     return ratio(sum(row.continuous for row in mine), len(mine), says, hiding=hiding, forgiving=forgiving)

@@ -28,6 +28,8 @@ class Evidence:
     past: bool = False  # a time that ended past the limit without the thing having happened
     forgiving: Callable[[float], float] | None = None  # the figure with so many ms taken off whatever it is made of
     hiding: Callable[[float], float] | None = None  # the figure, had every silence (login) been so many ms longer
+    # the same, had besides that share of what was due in the window, and so many samples more, been bad
+    hiding_some: Callable[[float, float, int], float] | None = None
 
 
 Measure = Callable[["Record", "Span", "Claim"], Evidence]

@@ -46,6 +46,15 @@ def longest_stall_ms(record: Record, span: Span) -> float:
     return longest
 
 
+def standing_ms(record: Record, span: Span, over_ms: float) -> float:
+    """For how long a worker's pump stood still in all, counting what was longer than this at a time."""
+    sums: dict[int, float] = {}
+    for gap in gaps_touching(record, span):
+        ms = (gap["to_ns"] - gap["from_ns"]) / 1e6
+        sums[gap["worker"]] = sums.get(gap["worker"], 0.0) + (ms if ms > over_ms else 0.0)
+    return max(sums.values(), default=0.0)
+
+
 def lateness_ms(record: Record, span: Span) -> Any:
     """How late each packet due in the window was handed to the kernel, in ms; skipped ones are not in it."""
     packets = record.packets

@@ -90,12 +90,12 @@ class SessionLoss:
     heard_ns: int  # the first packet came after that, in the direction that had to wait longer for it
     stopped_ns: int
     planned: bool  # whether it went on until its planned end
-    heard_to_the_end: bool
+    heard_until_ns: int  # when it was last heard, in the direction that fell silent first
 
-    @property
-    def survived(self) -> bool:
-        """Whether it found another relay and went on until its planned end."""
-        return self.planned and bool(self.heard_ns) and self.heard_to_the_end
+    def survived(self, later_ms: float = 0.0) -> bool:
+        """Whether it found another relay and went on until its planned end, had it last been heard so much sooner."""
+        to_the_end = self.heard_until_ns - later_ms * 1e6 > self.stopped_ns - TAIL_NS
+        return self.planned and bool(self.heard_ns) and to_the_end
 
 
 def losses_of(record: Record) -> tuple[SessionLoss, ...]:
@@ -142,7 +142,7 @@ def _session_loss(record: Record, loss: Loss, ended: Event) -> SessionLoss:
         session, silent_ns, moves[0]["began_ns"] if moves else 0,
         sum(lease["relay_id"] == loss.relay_id for lease in leases), leased_ns,
         _served_ns(heard, leased_ns) if leased_ns and FRAME in heard else 0, ended["stopped_ns"],
-        bool(ended["planned"]), bool(ends) and min(ends) > ended["stopped_ns"] - TAIL_NS,
+        bool(ended["planned"]), min(ends, default=0),
     )  # fmt: skip
 
 
@@ -206,9 +206,13 @@ def sessions_lost(record: Record, span: Span, claim: Claim) -> Evidence:
     if missing:
         return missing
     sessions = losses_of(record)
-    lost = [one.session for one in sessions if not one.survived]
+    lost = [one.session for one in sessions if not one.survived()]
     says = f"{len(lost)} of {len(sessions)} sessions" + (f": {', '.join(map(str, lost[:5]))}" if lost else "")
-    return Evidence(len(sessions), float(len(lost)) if sessions else None, hits=len(lost), says=says)
+
+    def hiding(ms: float) -> float:
+        return float(sum(not one.survived(ms) for one in sessions))
+
+    return Evidence(len(sessions), float(len(lost)) if sessions else None, hits=len(lost), says=says, hiding=hiding)
 
 
 def bystanders_silences(record: Record, span: Span, claim: Claim) -> Evidence:

@@ -63,7 +63,8 @@ def thresholds_crossed(record: Record, span: Span, claim: Claim) -> Evidence:
     upgraded, until_ns = _upgraded(record), _decided_ns(record)
     if not upgraded or until_ns is None:
         return Evidence(0, None, missing="no upgrade was seen to land, or the candidate was never judged")
-    seen = _seen(record, upgraded, Span(since_ns(upgraded), until_ns))
+    tried = Span(since_ns(upgraded), until_ns)
+    seen = _seen(record, upgraded, tried)
     crossed = past_beyond_luck(seen, limits)
     figures = ", ".join(f"{name} {value:.3g}" for name, value in seen.figures().items() if value is not None)
     words = f"{figures}; {order}"
@@ -71,8 +72,10 @@ def thresholds_crossed(record: Record, span: Span, claim: Claim) -> Evidence:
     def forgiving(ms: float) -> float:
         return float(len(past_beyond_luck(seen, limits, ms)))
 
-    def hiding(ms: float) -> float:
-        return float(len(past_had_it_been_slower(seen, limits, ms)))
+    def hiding_some(ms: float, share: float, more: int) -> float:
+        """All of the window's stops may have been in the part of it in which the candidate was tried."""
+        unseen = min(1.0, share * (span.to_ns - span.from_ns) / max(1, tried.to_ns - tried.from_ns))
+        return float(len(past_had_it_been_slower(seen, limits, ms, unseen, more)))
 
     if crossed and (before := _crossed_before(record, limits, crossed)):
         return Evidence(
@@ -85,7 +88,7 @@ def thresholds_crossed(record: Record, span: Span, claim: Claim) -> Evidence:
         return Evidence(seen.setups, None, missing=f"{'; '.join(unsure)}, which may be luck")
     if few := too_few(seen, limits):
         return Evidence(seen.setups, None, missing=few)
-    return Evidence(seen.setups, 0.0, hits=0, says=words, hiding=hiding)
+    return Evidence(seen.setups, 0.0, hits=0, says=words, hiding_some=hiding_some)
 
 
 def _thresholds(record: Record) -> tuple[Thresholds | None, str]:

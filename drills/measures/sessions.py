@@ -14,6 +14,7 @@ DROP_SILENCE_MS = 1000.0  # a user is cut off: operations-facts §7, row 6, allo
 RELEASED, UNPLANNED, SILENT, TAIL = "new lease", "unplanned end", "silent for a second", "silent at its end"
 # half of what a session waits for before it takes another lease: two seconds of silence (drills/load/session.py)
 ASKED_AGAIN_MS = 1000.0
+PATIENCE_MS = 2000.0  # who hears nothing for this long asks whether their lease still stands (SILENCE_S of our load)
 TAIL_SILENCE_MS = 250.0  # a session that hears nothing at its very end did not last until its planned end
 
 
@@ -164,4 +165,10 @@ def unplanned_leases(record: Record, span: Span, claim: Claim) -> Evidence:
     there = silences_by_session(record, span)
     causes = Counter(event["cause"] for event in _releases(record, span) if event["cause"] != "told")
     says = ", ".join(f"{count} × {cause}" for cause, count in causes.most_common(3))
-    return Evidence(len(there), float(len(moved | ended)), says=says)
+
+    def hiding(ms: float) -> float:
+        """Whoever was silent for so long that, a stop of ours longer, they would have asked for another lease."""
+        silent = {session for session, silent_ms in there.items() if silent_ms + ms >= PATIENCE_MS}
+        return float(len(moved | ended | silent))
+
+    return Evidence(len(there), float(len(moved | ended)), says=says, hiding=hiding)

@@ -168,3 +168,23 @@ def test_a_refused_token_counts_once_whatever_its_end_does_then() -> None:
     record = sound(0).bound(12.0, "v1c", logged_in=True).bound(13.0, "v2c").over().record()
     found = auth_continuity(record, record.windows["fault"], AUTH)
     assert (found.hits, found.samples) == (1, 2)
+
+
+def test_what_the_path_alone_comes_to_is_forgiven_before_a_stop_of_ours_is() -> None:
+    """A path on which silences of 300 ms are usual freezes nobody, with or without something taken off."""
+    builder = sound(20)
+    builder.blocks = []
+    for session in range(1, 21):
+        builder.packets(session, FRAME, numpy.arange(1.0, 9.0, 0.32))
+    record = builder.record()
+    record.provenance["floors"] = {"calm": {"silence_ms": 150.0}}
+    found = media_continuity(record, record.windows["calm"], CLAIMS["media_continuity_ratio"])
+    assert found.forgiving and (found.figure, found.forgiving(0.0), found.forgiving(60.0)) == (1.0, 1.0, 1.0)
+
+
+def test_a_stop_of_ours_may_hide_that_somebody_would_have_asked_for_another_lease() -> None:
+    """After two seconds of silence; sound sessions are never silent for long."""
+    record = sound(20).record()
+    kept = CLAIMS["leases_kept"]
+    found = kept.measure(record, record.windows["fault"], kept)
+    assert found.hiding and (found.figure, found.hiding(1900.0), found.hiding(2000.0)) == (0.0, 0.0, 20.0)

@@ -54,7 +54,14 @@ def test_the_way_of_a_session_is_known_step_by_step() -> None:
     assert (one.session, one.noticed_ns, one.dead_leases) == (901, ns(17.0), 1)
     assert ns(11.9) < one.silent_ns < ns(12.02)
     assert ns(17.1) <= one.leased_ns <= ns(17.2) < one.heard_ns < ns(17.3)
-    assert one.survived
+    assert one.survived()
+
+
+@pytest.mark.parametrize(("later_ms", "lost"), [(0.0, 0.0), (900.0, 0.0), (1100.0, 6.0), (float("inf"), 6.0)])
+def test_a_stop_of_ours_may_hide_that_a_session_had_fallen_silent(later_ms: float, lost: float) -> None:
+    """What was read late may have come sooner; who then hears nothing for its last second was not served."""
+    found = evidence("sessions_lost_with_relay", sound(0).relay_lost())
+    assert found.hiding and (found.figure, found.hiding(later_ms)) == (0.0, lost)
 
 
 def test_who_sees_frames_and_cannot_steer_is_not_served() -> None:

@@ -8,7 +8,17 @@ import pytest
 
 from drills.doubts import Doubt
 from drills.measures import rollback
-from drills.measures.candidate import Seen, Thresholds, Upgraded, past, past_beyond_luck, quantile, since_ns, too_few
+from drills.measures.candidate import (
+    Seen,
+    Thresholds,
+    Upgraded,
+    past,
+    past_beyond_luck,
+    past_had_it_been_slower,
+    quantile,
+    since_ns,
+    too_few,
+)
 from drills.measures.evidence import Evidence, Measure
 from drills.objectives import CLAIMS, DoubtKind
 from drills.record import Span
@@ -118,6 +128,27 @@ def test_a_long_stall_explains_failures() -> None:
     bad = Seen(200, 150, 400, 100, (40.0,) * 200)
     assert past_beyond_luck(bad, LIMITS, 499.0) == ["setup_success_ratio", "handshake_failure_ratio"]
     assert past_beyond_luck(bad, LIMITS, 500.0) == []
+
+
+@pytest.mark.parametrize(("unseen", "more", "crossed"), [
+    (0.0, 0, []), (0.0, 3, []), (0.02, 0, ["setup_success_ratio", "handshake_failure_ratio"]),
+    (0.0, 4, ["setup_success_ratio"]), (1.0, 0, ["setup_success_ratio", "handshake_failure_ratio"]),
+])  # fmt: skip
+def test_what_a_stop_of_ours_has_hidden_may_all_have_been_bad(unseen: float, more: int, crossed: list[str]) -> None:
+    """200 set-ups of which 199 came up, 400 handshakes of which one failed."""
+    assert past_had_it_been_slower(FINE, LIMITS, 10.0, unseen, more) == crossed
+
+
+def test_all_stops_of_the_window_may_have_been_while_the_candidate_was_tried() -> None:
+    """So that a share of the window is a larger one of that."""
+    found = evidence("candidate_not_worse", story())
+    assert found.hiding_some and found.hiding_some(10.0, 0.0, 1) == 0.0
+    stops = Doubt(DoubtKind.GENERATOR, "fault", frozenset({"held"}), "ours", most_ms=60.0, hidden_share=0.001,
+                  hidden_more=1)  # fmt: skip
+    claim = CLAIMS["candidate_not_worse"]
+    assert weighed(claim, found, 0.0, 150, [stops])[0] is Outcome.HELD
+    many = dataclasses.replace(stops, hidden_share=0.02)
+    assert weighed(claim, found, 0.0, 150, [many])[0] is Outcome.INCONCLUSIVE
 
 
 def test_too_few_is_said_for_each_kind() -> None:
