@@ -158,16 +158,19 @@ def sweep(folder: Path) -> list[int]:
     """
     swept: set[int] = set()
     deadline = time.monotonic() + KILLED_S
-    while (left := marked(folder)) or _in_exec():
+    while True:
+        starting, left = _in_exec(), marked(folder)  # in this order: who has just been started is missed by neither
+        if not (starting or left):
+            return sorted(swept)
         for pid, ticks in left.items():
             with contextlib.suppress(ProcessLookupError):
                 if start_ticks(pid) == ticks:
                     os.kill(pid, signal.SIGKILL)
                     swept.add(pid)
         if time.monotonic() > deadline:
-            raise CannotRun(f"processes {sorted(left)} of {folder} are still there {KILLED_S:g} s after SIGKILL")
+            there = sorted({*left, *starting})
+            raise CannotRun(f"processes {there} of {folder} are still there {KILLED_S:g} s after SIGKILL")
         time.sleep(SWEEP_EVERY_S)
-    return sorted(swept)
 
 
 def _in_exec() -> list[int]:

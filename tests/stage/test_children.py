@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from drills.errors import CannotRun
+from drills.stage import children
 from drills.stage.children import MARK, Child, marked, process_state, spawn, start_ticks, sweep
 
 SLEEP = ["/bin/sleep", "30"]
@@ -64,6 +65,16 @@ def test_the_mark_is_found_by_whatever_way_the_folder_is_named(folder: Path, mon
     assert [*marked(Path("a run"))] == [*marked(folder.parent / "link")] == [child.pid]
     sweep(Path("a run"))
     reaped(child)
+
+
+def test_a_sweep_misses_nobody_who_was_just_being_started(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """For a moment the kernel shows no environment, and so no mark; it may be over between two looks."""
+    child = started(spawn("one", SLEEP, {}, folder))
+    looks = iter([False])  # the first look, whosesoever it is, comes too early
+    monkeypatch.setattr(children, "_in_exec", lambda: [] if next(looks, True) else [child.pid])
+    monkeypatch.setattr(children, "marked", lambda folder: marked(folder) if next(looks, True) else {})
+    assert sweep(folder) == [child.pid]
+    assert reaped(child) == -signal.SIGKILL
 
 
 def test_a_sweep_touches_no_other_run(folder: Path) -> None:
