@@ -189,8 +189,7 @@ def _rehearse(
         early = _windows(scene, scenario, tiers, options, say, pursuit)
         scene.pause(SETTLE_S + 2 * settings.path_s)
         load.finish(promptly=bool(early and pursuit and pursuit.ends_promptly))
-        if priority.may_be_raised_beside(stage.name):
-            stage.step_back()  # not before: a load that gave way would stand still, near enough to a window to count
+        stage.step_back()  # not before: a load that gave way would stand still, near enough to a window to count
         held.callback(say, f"{scenario.name}: lowering the stage")
         if look_around:
             held.callback(look_around, stage, folder, journal, signals, say)

@@ -324,7 +324,7 @@ class Stage(ABC):
 
     def step_back(self) -> None:
         """Nothing more is measured: whatever still runs leaves the CPUs to others, where that can be had."""
-        if priority.may_come_forward():
+        if priority.may_be_raised_beside(self.name):
             self.gives_way = True
             for running in self.everybody():
                 priority.placed(running.pid, priority.BEHIND)
