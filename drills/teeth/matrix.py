@@ -37,7 +37,7 @@ ATTEMPTS_MAX = 3
 AT_ONCE_MAX = 2
 # Of two runs together on two CPUs: what a whole drill has, and a light run beside it; at real pace, where each costs
 # the gateway ten times the hashing, as of two drills. Seen at fast pace with a third more: every CPU was busy for
-# seconds, and one run in ten came out blank.
+# seconds, and one run in seven came out blank.
 VISITS_PER_S_MAX = {"fast": 25.0, "real": side_by_side.VISITS_PER_S_MAX}
 LISTEN_S = 0.1
 RUN_S_MAX = 1200.0  # no drill of ours takes half as long; a seat that has not answered by then is stopped
