@@ -38,6 +38,8 @@ HARMLESS_STALL_MS = {
     "signaling_continuity_ratio": 2500.0,  # half of the time in which a lost end must be bound again
 }
 
+# Shares of packets, of which so many at the most may have died on our side.
+LOSSES = frozenset({"packets_lost_ratio", "frames_lost_ratio"})
 # What was not seen is what makes these bad, so that a part of the record that is missing can.
 COUNTS_THE_UNSEEN = frozenset({"sessions_lost_with_relay"})
 
@@ -125,7 +127,7 @@ def _broken_anyway(claim: Claim, evidence: Evidence, limit: float, doubt: Doubt)
         forgiven = doubt.most_failures if doubt.kind is DoubtKind.OWN_LOSS else 0.0
         return (most > 0 or forgiven > 0) and _too_many_past(claim, evidence, limit + most, forgiven)
     # its socket ran over, or it was late
-    lost = claim.name in ("packets_lost_ratio", "frames_lost_ratio") and doubt.kind is DoubtKind.STARVED
+    lost = claim.name in LOSSES and doubt.kind is DoubtKind.STARVED
     if claim.shape is Shape.RATIO_MAX and (doubt.kind is DoubtKind.OWN_LOSS or lost):
         return interval_99(max(0, (evidence.hits or 0) - _whole(doubt.most_failures)), evidence.samples)[0] > limit
     if claim.shape is Shape.RATIO_MIN and doubt.kind is DoubtKind.OWN_LOSS:
@@ -150,7 +152,7 @@ def _broken_by_none_of(claim: Claim, evidence: Evidence, limit: float, doubts: l
     lost = sum(doubt.most_failures for doubt in by_kind[DoubtKind.OWN_LOSS])
     most_ms = sum(max((doubt.most_ms for doubt in by_kind[kind]), default=0.0)
                   for kind in (DoubtKind.GENERATOR, DoubtKind.STARVED))  # fmt: skip
-    if claim.name in ("packets_lost_ratio", "frames_lost_ratio"):
+    if claim.name in LOSSES:
         lost += sum(doubt.most_failures for doubt in by_kind[DoubtKind.STARVED])
         return interval_99(max(0, (evidence.hits or 0) - _whole(lost)), evidence.samples)[0] > limit
     if evidence.forgiving:
@@ -160,18 +162,12 @@ def _broken_by_none_of(claim: Claim, evidence: Evidence, limit: float, doubts: l
         ms += sum(doubt.whole_ms for doubt in by_kind[DoubtKind.STARVED])
         return (evidence.figure or 0.0) - ms / claim.about_time_ms > limit
     if claim.shape is Shape.QUANTILE_MAX and claim.about_time_ms:
-        late = _too_many_past(claim, evidence, limit + most_ms / claim.about_time_ms, lost)
-        return late or (claim.name.startswith("input_to_present") and _past_untouched(claim, evidence, limit, doubts))
+        if _too_many_past(claim, evidence, limit + most_ms / claim.about_time_ms, lost):
+            return True
+        shares = [doubt.most_share for doubt in by_kind[DoubtKind.GENERATOR]]  # of the packets that a stop bears on
+        untouched = claim.name.startswith("input_to_present") and all(share < 1 for share in shares)
+        return untouched and _too_many_past(claim, evidence, limit, lost + sum(shares) * evidence.samples)
     return True
-
-
-def _past_untouched(claim: Claim, evidence: Evidence, limit: float, doubts: list[Doubt]) -> bool:
-    """Whether too many samples lie past the limit without those that died in our sockets or that stops bear on."""
-    shares = [doubt.most_share for doubt in doubts if doubt.kind is DoubtKind.GENERATOR]
-    lost = sum(doubt.most_failures for doubt in doubts if doubt.kind is DoubtKind.OWN_LOSS)
-    return all(share < 1 for share in shares) and _too_many_past(
-        claim, evidence, limit, lost + sum(shares) * evidence.samples
-    )
 
 
 def _still_broken(claim: Claim, evidence: Evidence, limit: float, ms: float, failures: float) -> bool:

@@ -92,9 +92,9 @@ class SessionLoss:
     planned: bool  # whether it went on until its planned end
     heard_until_ns: int  # when it was last heard, in the direction that fell silent first
 
-    def survived(self, later_ms: float = 0.0) -> bool:
+    def survived(self, sooner_ms: float = 0.0) -> bool:
         """Whether it found another relay and went on until its planned end, had it last been heard so much sooner."""
-        to_the_end = self.heard_until_ns - later_ms * 1e6 > self.stopped_ns - TAIL_NS
+        to_the_end = self.heard_until_ns - sooner_ms * 1e6 > self.stopped_ns - TAIL_NS
         return self.planned and bool(self.heard_ns) and to_the_end
 
 

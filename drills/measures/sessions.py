@@ -12,9 +12,9 @@ from drills.record import Event, Record, Span
 
 DROP_SILENCE_MS = 1000.0  # a user is cut off: operations-facts §7, row 6, allows no gap over 1 s
 RELEASED, UNPLANNED, SILENT, TAIL = "new lease", "unplanned end", "silent for a second", "silent at its end"
-# half of what a session waits for before it takes another lease: two seconds of silence (drills/load/session.py)
-ASKED_AGAIN_MS = 1000.0
-PATIENCE_MS = 2000.0  # who hears nothing for this long asks whether their lease still stands (SILENCE_S of our load)
+# who hears nothing for this long asks whether their lease still stands (SILENCE_S in drills/load/session.py)
+PATIENCE_MS = 2000.0
+ASKED_AGAIN_MS = PATIENCE_MS / 2  # a stop of ours shorter than this makes nobody take another lease
 TAIL_SILENCE_MS = 250.0  # a session that hears nothing at its very end did not last until its planned end
 
 
